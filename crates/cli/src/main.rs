@@ -1,0 +1,2 @@
+//! heirloom
+fn main() {}
