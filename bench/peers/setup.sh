@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Makes a Python environment under target/ from PyPI packages alone. A second call does nothing.
+#
+#   bench/peers/setup.sh          target/peers-venv: PyTorch, Keras, JAX and the ONNX tools (7 GB)
+#   bench/peers/setup.sh onnx     target/onnx-venv: onnx, onnxruntime, numpy (for onnx_agreement.py)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+case "${1:-peers}" in
+  peers) venv=target/peers-venv; requirements=(bench/peers/requirements.txt bench/peers/requirements-onnx.txt) ;;
+  onnx) venv=target/onnx-venv; requirements=(bench/peers/requirements-onnx.txt) ;;
+  *) echo "usage: $0 [peers|onnx]" >&2; exit 2 ;;
+esac
+
+# The stamp holds what is installed, so a changed requirements file installs again.
+stamp="$venv/installed.txt"
+if [[ -f "$stamp" ]] && cat "${requirements[@]}" | cmp --silent - "$stamp"; then
+  echo "$venv is ready"
+  exit 0
+fi
+if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+  echo "$0: Python 3.11 or newer is needed (found: $(python3 --version 2>&1))" >&2
+  exit 1
+fi
+[[ -x "$venv/bin/python" ]] || python3 -m venv "$venv"
+arguments=()
+for file in "${requirements[@]}"; do arguments+=(--requirement "$file"); done
+"$venv/bin/python" -m pip install --quiet --no-compile "${arguments[@]}"
+cat "${requirements[@]}" > "$stamp"
+echo "$venv is ready"
