@@ -1,1 +1,49 @@
-//! store
+//! The store: models, runs, stage results and checkpoints of one project, in one `.heirloom/` folder.
+//!
+//! Two kinds of things are kept. *Blobs* are bytes named by their BLAKE3 digest, one file each;
+//! tensors, graphs and resolved schemes are blobs, so what two models share is kept once. *Rows*
+//! live in SQLite and say what the blobs mean: `name@N`, aliases, runs, finished stages.
+//!
+//! The decision that shaped it: *blobs first, rows after, and rows in one transaction*. A blob is
+//! written beside its place, synced and renamed before any row speaks of it, so whatever moment a
+//! process is killed at, the store shows either the old state or the new one, never a part. At
+//! worst a blob remains that nothing points to. Every blob is hashed again when it is read, and
+//! the digest of a model covers everything that decides its answers and nothing else: no time, no
+//! path, no metric.
+//!
+//! Nothing here knows what a graph or a scheme means, reads a clock, or prints. The formats are
+//! written down in `docs/formats/store.md`.
+
+mod aliases;
+mod blobs;
+mod checkpoints;
+mod database;
+mod error;
+mod export;
+mod files;
+mod limits;
+mod lock;
+mod manifest;
+mod names;
+mod reference;
+mod register;
+mod runs;
+mod stages;
+mod stats;
+mod store;
+mod verify;
+mod versions;
+
+pub use aliases::AliasChange;
+pub use checkpoints::{Checkpoint, CheckpointLoad, DamagedCheckpoint};
+pub use error::StoreError;
+pub use files::{DiskFiles, Files};
+pub use lock::RunLock;
+pub use manifest::{BlobEntry, Manifest, Port, TensorEntry};
+pub use register::{EngineFacts, ModelRecord, Registered};
+pub use runs::{Run, RunRecord, RunState};
+pub use stages::StageResult;
+pub use stats::Stats;
+pub use store::Store;
+pub use verify::{Problem, Verification};
+pub use versions::{Model, ModelSummary, ModelVersion};

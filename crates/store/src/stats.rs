@@ -1,0 +1,54 @@
+//! How much there is, and how much of it is shared.
+
+use crate::{Store, StoreError};
+
+/// Counts and sizes of what a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Names of models.
+    pub models: u64,
+    /// Model versions under all names.
+    pub versions: u64,
+    /// Runs.
+    pub runs: u64,
+    /// Finished stages in the cache.
+    pub stage_results: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes of all blobs, as they are on the disk.
+    pub physical_bytes: u64,
+    /// Bytes of all versions' graphs and tensors, as if none were shared.
+    pub logical_bytes: u64,
+    /// Checkpoints.
+    pub checkpoints: u64,
+    /// Bytes of all checkpoints.
+    pub checkpoint_bytes: u64,
+}
+
+impl Store {
+    /// Counts and sizes. Looks at rows and file lengths only.
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        let mut stats = self.read("count", |rows| {
+            let number = |query: &str| {
+                rows.query_row(query, [], |row| row.get::<_, i64>(0)).map(|number| number as u64)
+            };
+            Ok(Stats {
+                models: number("SELECT count(DISTINCT name) FROM versions")?,
+                versions: number("SELECT count(*) FROM versions")?,
+                runs: number("SELECT count(*) FROM runs")?,
+                stage_results: number("SELECT count(*) FROM stage_results")?,
+                blobs: number("SELECT count(*) FROM blobs")?,
+                physical_bytes: number("SELECT coalesce(sum(bytes), 0) FROM blobs")?,
+                logical_bytes: number(
+                    "SELECT coalesce(sum(m.bytes), 0) FROM versions v JOIN models m ON m.digest = v.model",
+                )?,
+                ..Stats::default()
+            })
+        })?;
+        for path in self.checkpoint_files()? {
+            stats.checkpoints += 1;
+            stats.checkpoint_bytes += path.metadata().map_or(0, |metadata| metadata.len());
+        }
+        Ok(stats)
+    }
+}

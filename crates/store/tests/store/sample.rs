@@ -1,0 +1,38 @@
+//! Small models to register.
+
+use base::Digest;
+use serde_json::json;
+use store::{EngineFacts, ModelRecord, Port, Store};
+use tempfile::TempDir;
+use tensor::{DType, Shape, Tensor};
+
+/// A new store; the folder goes when the first part is dropped.
+pub(crate) fn new_store() -> (TempDir, Store) {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open_or_create(&folder.path().join(Store::FOLDER)).unwrap();
+    (folder, store)
+}
+
+/// A model whose head, and nothing else, depends on `head`.
+pub(crate) fn record(name: &str, head: f32) -> ModelRecord {
+    ModelRecord {
+        name: name.to_owned(),
+        graph: b"an ONNX graph".to_vec(),
+        tensors: vec![
+            ("trunk.weight".to_owned(), Tensor::new([64, 8], vec![0.5f32; 512])),
+            ("head.weight".to_owned(), Tensor::new([2], vec![head, -head])),
+            ("classes".to_owned(), Tensor::new([2], vec![0i64, 1])),
+        ],
+        inputs: vec![Port { name: "pixels".into(), dtype: DType::U8, shape: Shape::batched(&[64]) }],
+        outputs: vec![Port { name: "class".into(), dtype: DType::F32, shape: Shape::batched(&[2]) }],
+        labels: vec!["no".into(), "yes".into()],
+        preprocessing: json!({"scale": 255.0}),
+        scheme: "[train]\nepochs = 1\n".to_owned(),
+        scheme_digest: Digest::of(b"scheme"),
+        data_digest: Digest::of(b"data"),
+        metrics: json!({"test": {"accuracy": 0.1 + 0.2}}),
+        run: Some("run-1".to_owned()),
+        engine: EngineFacts { cpu_level: "avx2".to_owned(), format_version: 1 },
+        created_unix_ms: 1_700_000_000_000,
+    }
+}
