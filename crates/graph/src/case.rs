@@ -78,11 +78,16 @@ impl Case {
         self
     }
 
-    /// Adds a constant input, such as axes.
-    pub fn integers(mut self, values: &[i64]) -> Self {
-        self.inputs.push(Some(Tensor::new([values.len()], values.to_vec())));
+    /// Adds a constant input, such as a ratio.
+    pub fn constant(mut self, tensor: Tensor) -> Self {
+        self.inputs.push(Some(tensor));
         self.constant.push(true);
         self
+    }
+
+    /// Adds a constant list of integers, such as axes.
+    pub fn integers(self, values: &[i64]) -> Self {
+        self.constant(Tensor::new([values.len()], values.to_vec()))
     }
 
     /// Leaves an optional input out.

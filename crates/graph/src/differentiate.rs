@@ -159,8 +159,10 @@ impl<'g> Gradient<'g> {
         }
         let lengths: Vec<i64> =
             shape.0.iter().map(|dim| dim.known().map_or(-1, |length| length as i64)).collect();
+        // A length 0 is meant as such; by default it would keep the length of `value`.
+        let zero = lengths.contains(&0).then(|| ("allowzero".to_owned(), Attribute::Int(1)));
         let lengths = self.integers(&lengths);
-        Ok(self.op("Reshape", &[value, lengths]))
+        Ok(self.op_with("Reshape", &[value, lengths], zero.into_iter().collect()))
     }
 
     /// The constant value of `value`, if it has one.

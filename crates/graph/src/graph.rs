@@ -68,6 +68,20 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
 }
 
+/// Most elements a value may have, so that products of lengths never overflow whatever a file says.
+const ELEMENTS_MAX: usize = 1 << 32;
+
+/// Refuses a shape whose known lengths make more than [`ELEMENTS_MAX`] elements, or whose rank is absurd.
+fn check_size(shape: &Shape) -> Result<(), OpError> {
+    // A zero does not excuse the other lengths: a reduction of it has them all the same.
+    let lengths = || shape.0.iter().filter_map(tensor::Dim::known).map(|length| length.max(1));
+    let elements = lengths().try_fold(1usize, |product, length| product.checked_mul(length));
+    if elements.is_some_and(|elements| elements <= ELEMENTS_MAX) && shape.rank() <= 64 {
+        return Ok(());
+    }
+    Err(OpError::new(format!("shape {shape} has more than {ELEMENTS_MAX} elements or 64 dimensions")))
+}
+
 impl Node {
     /// The operator's name.
     pub fn op_name(&self) -> &'static str {
@@ -186,7 +200,9 @@ impl Graph {
                 .collect(),
             output_count,
         };
+        cx.inputs.iter().flatten().try_for_each(|ty| check_size(&ty.shape))?;
         let types = op.infer(&cx)?;
+        types.iter().try_for_each(|ty| check_size(&ty.shape))?;
         assert!(types.len() >= output_count, "{op:?} inferred {} of {output_count} outputs", types.len());
         Ok(types)
     }

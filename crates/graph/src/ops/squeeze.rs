@@ -2,7 +2,7 @@
 
 use tensor::{Dim, Shape, Tensor};
 
-use crate::operator::axis_of;
+use crate::ops::settings;
 use crate::*;
 
 /// Removal of axes of length 1.
@@ -21,17 +21,15 @@ static SCHEMA: Schema = Schema {
     attributes: &[],
 };
 
-/// The axes in `axes`, or all of length 1, in ascending order.
-fn axes(axes: Option<&Tensor>, shape: &Shape) -> Result<Vec<usize>, OpError> {
-    let Some(axes) = axes else {
+/// The axes in `named`, or all of length 1, in ascending order.
+fn axes(named: Option<Vec<i64>>, shape: &Shape) -> Result<Vec<usize>, OpError> {
+    let Some(named) = named else {
+        if let Some(dim) = shape.0.iter().find(|dim| dim.known().is_none()) {
+            return Err(OpError::new(format!("axes should be given where length {dim} is not known")));
+        }
         return Ok((0..shape.rank()).filter(|&axis| shape.0[axis] == Dim::Known(1)).collect());
     };
-    let mut found = axes
-        .values::<i64>()
-        .iter()
-        .map(|&axis| axis_of(axis, shape.rank()))
-        .collect::<Result<Vec<_>, _>>()?;
-    found.sort_unstable();
+    let found = settings::axes(&named, shape.rank())?;
     match found.iter().find(|&&axis| shape.0[axis] != Dim::Known(1)) {
         Some(axis) => Err(OpError::new(format!("axis {axis} of {shape} should have length 1"))),
         None => Ok(found),
@@ -45,17 +43,14 @@ impl Operator for Squeeze {
 
     fn infer(&self, cx: &Inference<'_>) -> Result<Vec<ValueType>, OpError> {
         let shape = &cx.input(0).shape;
-        if cx.optional(1).is_some() && cx.constant(1).is_none() {
-            return Err(OpError::new("axes should be a constant"));
-        }
-        let gone = axes(cx.constant(1), shape)?;
+        let gone = axes(settings::integers(cx, 1)?, shape)?;
         let kept = (0..shape.rank()).filter(|axis| !gone.contains(axis)).map(|axis| shape.0[axis].clone());
         cx.one(cx.input(0).dtype, Shape(kept.collect()))
     }
 
     fn reference(&self, cx: &Call<'_>) -> Result<Vec<Tensor>, OpError> {
         let x = cx.input(0);
-        let gone = axes(cx.optional(1), &Shape::known(x.shape()))?;
+        let gone = axes(settings::given(cx, 1), &Shape::known(x.shape()))?;
         let kept: Vec<usize> =
             (0..x.shape().len()).filter(|axis| !gone.contains(axis)).map(|axis| x.shape()[axis]).collect();
         Ok(vec![x.clone().reshaped(kept)])
