@@ -1,1 +1,47 @@
-//! scheme
+//! The scheme language: a TOML text, and everything it inherits, becomes a [`ResolvedScheme`].
+//!
+//! ```text
+//! text --parse--> tree --inherits, --set--> merged tree --derive, check--> ResolvedScheme
+//! ```
+//!
+//! The decision that shaped it: every setting is *declared once*, in a table beside its typed form
+//! (key, kind, range, default, documentation). Checking, defaults, [`ResolvedScheme::to_toml`] and
+//! the reference manual ([`reference()`]) all read that table, so they cannot disagree; and an
+//! algorithm that a scheme chooses by name is one file in `algorithms/`. Every value keeps the place
+//! it came from through the merge, so a mistake found late (a layer that does not fit its input)
+//! still points at a line.
+//!
+//! This crate touches no disk: files come through [`SchemeFiles`]. It never stops at the first
+//! mistake, and no input makes it panic.
+
+mod algorithms;
+mod check;
+mod combinations;
+mod combine;
+mod derive;
+mod files;
+mod load;
+mod merge;
+mod overrides;
+mod parse;
+mod placement;
+mod reference;
+mod resolve;
+mod resolved;
+mod sections;
+mod settings;
+mod show;
+mod tree;
+mod values;
+
+pub use algorithms::{Adam, AdamW, GradientDescent, Momentum, Optimizer, Sgd};
+pub use files::{EMBEDDED, Embedded, MemoryFiles, SchemeFiles};
+pub use reference::reference;
+pub use resolve::{Resolution, resolve};
+pub use resolved::{Answer, Origin, ResolvedScheme};
+pub use sections::{
+    Activation, Adjust, Architecture, Baseline, BatchNorm, Conv, CsvTable, Data, Dense, Dropout,
+    EarlyStopping, Evaluate, Filter, Format, Fractions, IdxFiles, ImageFolder, Init, Keep, Layer, Loss,
+    MeanDeviation, Metric, Model, Padding, Pool, Preprocess, Scale, Source, Split, Step, Steps, TargetForm,
+    Task, Train, Units,
+};

@@ -1,0 +1,73 @@
+//! Rules of `[model]`.
+
+use super::{Rules, op};
+use crate::tree::{Node, Value};
+
+pub(super) fn check(rules: &mut Rules) {
+    let Some(model) = rules.node("model") else { return };
+    let layers = rules.steps("model.layers");
+    let graph = rules.node("model.graph").is_some();
+    if graph && rules.node("model.layers").is_some() {
+        let message = "a model has either `layers` or a `graph`";
+        let help = "a child that turns to a graph writes `unset = [\"model.layers\"]`";
+        rules.clash(message, "model.graph", "model.layers").help.push(help.to_owned());
+    } else if !graph && layers.is_empty() && model.table().is_some() {
+        rules
+            .missing("the model has no layers: write [model.layers.NAME] tables, or name a `graph`", "model");
+    }
+    for (key, node) in layers {
+        layer(rules, &key, node);
+    }
+}
+
+const NEEDS_IMAGES: [&str; 4] = ["conv", "max_pool", "average_pool", "global_average_pool"];
+
+fn layer(rules: &mut Rules, key: &str, node: &Node) {
+    let Some(op) = op(node) else { return };
+    if NEEDS_IMAGES.contains(&op) && rules.text("data.format") == Some("csv") {
+        rules.clash(format!("the layer {op} needs images, not a table"), key, "data.format");
+    }
+    match op {
+        "conv" => groups(rules, key),
+        "dense" => units(rules, key),
+        "max_pool" | "average_pool" => border(rules, key),
+        _ => {}
+    }
+}
+
+fn groups(rules: &mut Rules, key: &str) {
+    let (filters, groups) = (format!("{key}.filters"), format!("{key}.groups"));
+    if let (Some(count), Some(parts)) = (rules.integer(&filters), rules.integer(&groups))
+        && count % parts != 0
+    {
+        rules.clash(format!("{count} filters cannot be divided into {parts} groups"), &groups, &filters);
+    }
+}
+
+fn units(rules: &mut Rules, key: &str) {
+    let units = format!("{key}.units");
+    match (rules.text(&units), rules.task()) {
+        (Some("classes"), Some("regression")) => {
+            let message = "a regression has no classes";
+            rules.clash(message, &units, "data.task").help.push("write `units = \"targets\"`".to_owned());
+        }
+        (Some("targets"), Some("classification")) => {
+            let message = "a classification has classes, not targets";
+            rules.clash(message, &units, "data.task").help.push("write `units = \"classes\"`".to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// A patch must reach beyond the border, else it would see nothing.
+fn border(rules: &mut Rules, key: &str) {
+    let (padding, size) = (format!("{key}.padding"), format!("{key}.size"));
+    let smallest =
+        rules.node(&size).and_then(Node::list).and_then(|pair| pair.iter().filter_map(Node::integer).min());
+    if let (Some(Value::Integer(pixels)), Some(smallest)) =
+        (rules.node(&padding).map(|node| &node.value), smallest)
+        && *pixels >= smallest
+    {
+        rules.clash(format!("a border of {pixels} hides whole patches of size {smallest}"), &padding, &size);
+    }
+}

@@ -1,0 +1,130 @@
+//! A child over what it inherits: tables merge, scalars and arrays replace, named steps keep their
+//! order.
+
+use base::{Diagnostic, Diagnostics, nearest};
+
+use crate::placement;
+use crate::sections::STEP_TABLES;
+use crate::tree::{Entry, Node, Place, Table, Value};
+
+/// Lays `child` over `base`. `path` is the dotted key of both, empty at the top.
+pub(crate) fn overlay(base: &mut Table, mut child: Table, path: &str, diagnostics: &mut Diagnostics) {
+    let directives = if STEP_TABLES.contains(&path) {
+        placement::take_directives(&mut child, base, path, diagnostics)
+    } else {
+        Vec::new()
+    };
+    for entry in child.entries {
+        let path = join(path, &entry.name);
+        match base.position(&entry.name) {
+            Some(index) => overlay_entry(&mut base.entries[index], entry, &path, diagnostics),
+            None => base.entries.push(fresh(entry, &path, diagnostics)),
+        }
+    }
+    placement::place(base, directives, path, diagnostics);
+}
+
+fn overlay_entry(base: &mut Entry, child: Entry, path: &str, diagnostics: &mut Diagnostics) {
+    match (&mut base.node, child.node) {
+        (
+            Node { value: Value::Table(inner), place, rival: None },
+            Node { value: Value::Table(table), place: new, .. },
+        ) => {
+            overlay(inner, table, path, diagnostics);
+            *place = new;
+            base.key = child.key;
+        }
+        (_, node) => *base = fresh(Entry { node, ..child }, path, diagnostics),
+    }
+}
+
+/// An entry with nothing below it. Its steps still obey `after` and `before`.
+fn fresh(entry: Entry, path: &str, diagnostics: &mut Diagnostics) -> Entry {
+    let Node { value, place, rival } = entry.node;
+    let value = match value {
+        Value::Table(table) => {
+            let mut base = Table::default();
+            overlay(&mut base, table, path, diagnostics);
+            Value::Table(base)
+        }
+        value => value,
+    };
+    Entry { node: Node { value, place, rival }, ..entry }
+}
+
+pub(crate) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Takes the keys listed in `unset` out of what is inherited.
+pub(crate) fn unset(base: &mut Table, keys: &[Node], diagnostics: &mut Diagnostics) {
+    for key in keys {
+        let Some(text) = key.text() else {
+            let message = format!("`unset` lists dotted keys as texts, not {}", key.value.kind());
+            diagnostics.push(at(Diagnostic::new("wrong-type", message), key.place, "expected a text"));
+            continue;
+        };
+        match base.at_mut(text) {
+            Some(node) if node.value != Value::Removed => *node = Node::new(Value::Removed, key.place),
+            _ => diagnostics.push(nothing_to_unset(base, text, key.place)),
+        }
+    }
+}
+
+fn nothing_to_unset(base: &Table, key: &str, place: Place) -> Diagnostic {
+    let mut keys = Vec::new();
+    collect_keys(base, "", &mut keys);
+    let message = format!("nothing inherited sets `{key}`, so there is nothing to unset");
+    let diagnostic = at(Diagnostic::new("nothing-to-unset", message), place, "");
+    match nearest(key, keys.iter().map(String::as_str)) {
+        Some(name) => diagnostic.help(format!("did you mean `{name}`?")),
+        None => diagnostic,
+    }
+}
+
+fn collect_keys(table: &Table, path: &str, keys: &mut Vec<String>) {
+    for entry in &table.entries {
+        let path = join(path, &entry.name);
+        if let Value::Table(inner) = &entry.node.value {
+            collect_keys(inner, &path, keys);
+        }
+        if entry.node.value != Value::Removed {
+            keys.push(path);
+        }
+    }
+}
+
+/// Labels a diagnostic with a place, if it has one.
+pub(crate) fn at(diagnostic: Diagnostic, place: Place, text: impl Into<String>) -> Diagnostic {
+    match place {
+        Place::At(span) => diagnostic.at(span, text),
+        Place::Default | Place::Derived => diagnostic,
+    }
+}
+
+/// The end of the merge: reports what no child decided and drops what was taken out.
+pub(crate) fn finish(table: &mut Table, path: &str, diagnostics: &mut Diagnostics) {
+    if let Some(dispute) = &table.disputed {
+        let ((first, first_place), (second, second_place)) = (&dispute.first, &dispute.second);
+        let message =
+            format!("two parents put the steps `{first}` and `{second}` of [{path}] in different order");
+        let diagnostic = Diagnostic::new("conflicting-parents", message).help(format!(
+            "decide it here: give `{second}` an `after = \"{first}\"` or a `before = \"{first}\"`"
+        ));
+        diagnostics.push(at(at(diagnostic, *first_place, ""), *second_place, ""));
+    }
+    for entry in &mut table.entries {
+        let path = join(path, &entry.name);
+        if let Some(rival) = &entry.node.rival {
+            let message = format!("two parents set `{path}` differently, and neither inherits the other");
+            let diagnostic = Diagnostic::new("conflicting-parents", message)
+                .help(format!("decide it in the child: set `{path}` there"));
+            let diagnostic = at(diagnostic, entry.node.place, "one parent sets it here");
+            diagnostics.push(at(diagnostic, rival.place, "another sets it here"));
+        }
+        if let Value::Table(inner) = &mut entry.node.value {
+            finish(inner, &path, diagnostics);
+        }
+    }
+    table.entries.retain(|entry| entry.node.value != Value::Removed);
+}

@@ -1,0 +1,61 @@
+//! From a root scheme to its resolved form.
+
+use std::path::Path;
+
+use base::{Diagnostics, FileId, Location, SourceMap, Span};
+
+use crate::check::Checker;
+use crate::combinations::check_combinations;
+use crate::derive::derive;
+use crate::files::SchemeFiles;
+use crate::load::{Loaded, load};
+use crate::merge::finish;
+use crate::resolved::ResolvedScheme;
+use crate::sections::SCHEME;
+use crate::tree::Place;
+
+/// What came of resolving a scheme, with all texts that took part.
+#[derive(Debug, Clone)]
+pub struct Resolution {
+    /// The texts that spans point into: the root first, `--set` arguments last.
+    pub sources: SourceMap,
+    /// The scheme, or everything that is wrong with it.
+    pub result: Result<ResolvedScheme, Diagnostics>,
+}
+
+/// Resolves the scheme at `root`, a path that ends in `.toml` or the name of a scheme built in, with
+/// `overrides` such as `train.epochs=1` laid over it in order.
+///
+/// Relative paths in values start from the folder of the file that wrote them, those in overrides
+/// from the working directory.
+pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Resolution {
+    let Loaded { sources, tree, folders, generations, lineage, mut diagnostics } =
+        load(root, overrides, files);
+    let Some(mut tree) = tree else {
+        return Resolution { sources, result: Err(sorted(diagnostics)) };
+    };
+    finish(&mut tree, "", &mut diagnostics);
+    derive(&mut tree, &stem(root), &mut diagnostics);
+    let mut checker = Checker { folders: &folders, lineage: &lineage, diagnostics, notes: Vec::new() };
+    let checked = checker.section(&SCHEME, &tree, "", Place::At(Span { file: FileId(0), start: 0, end: 0 }));
+    check_combinations(&checked, &mut checker.diagnostics);
+    let Checker { diagnostics, notes, .. } = checker;
+    let result = sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, generations, notes));
+    Resolution { sources, result }
+}
+
+/// The name that the root gives the model.
+fn stem(root: &Path) -> String {
+    let name = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.strip_suffix(".toml").unwrap_or(&name);
+    name.split('@').next().unwrap_or(name).to_owned()
+}
+
+/// In the order of the texts, so that a reader goes through each file once.
+fn sorted(mut diagnostics: Diagnostics) -> Diagnostics {
+    diagnostics.0.sort_by_key(|diagnostic| match diagnostic.labels.first().map(|label| &label.at) {
+        Some(Location::Source(span)) => (Some(span.file), span.start),
+        Some(Location::File { .. }) | None => (None, 0),
+    });
+    diagnostics
+}

@@ -1,0 +1,191 @@
+//! The checked, typed scheme.
+
+use base::{Diagnostic, Digest, Span};
+use serde::Deserialize;
+
+use crate::sections::{Data, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train};
+use crate::show;
+use crate::tree::{Place, Table, Value};
+
+/// A scheme after inheritance, defaults and checks. The public fields are plain data; where each
+/// value came from stays available through [`ResolvedScheme::origin`].
+#[derive(Debug, Clone)]
+pub struct ResolvedScheme {
+    /// The model's name in the registry.
+    pub name: String,
+    /// What the scheme delivers, for people; may be empty.
+    pub description: String,
+    /// All randomness is a function of it.
+    pub seed: u64,
+    /// What the model learns from.
+    pub data: Data,
+    /// What happens to an example before the first layer.
+    pub preprocess: Steps<Preprocess>,
+    /// The network.
+    pub model: Model,
+    /// How the network learns.
+    pub train: Train,
+    /// What is measured on the test part.
+    pub evaluate: Evaluate,
+    /// What the user should know though it is no mistake: inherited settings that dropped out
+    /// because a child chose another algorithm.
+    pub notes: Vec<Diagnostic>,
+    tree: Table,
+    generations: Vec<Option<u32>>,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The settings table.
+    Default,
+    /// Computed from other values after the merge.
+    Derived,
+    /// A scheme file; generation 0 is the root, 1 its parents, and so on.
+    File {
+        /// The value in the file.
+        span: Span,
+        /// Distance from the root.
+        generation: u32,
+    },
+    /// A `--set` argument.
+    Override {
+        /// The value in the argument.
+        span: Span,
+    },
+}
+
+/// What the graph answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// One probability for each class.
+    Probabilities,
+    /// The number itself, back from standardised units.
+    Value,
+    /// `last value · (1 + return)`: the number, from the learnt relative change.
+    ValueFromReturn,
+}
+
+/// The typed part of [`ResolvedScheme`], as it stands in the canonical JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typed {
+    name: String,
+    description: String,
+    seed: u64,
+    data: Data,
+    preprocess: Steps<Preprocess>,
+    model: Model,
+    train: Train,
+    evaluate: Evaluate,
+}
+
+impl ResolvedScheme {
+    /// From a tree that passed every check; `generations` by source text, `None` for `--set`.
+    pub(crate) fn new(tree: Table, generations: Vec<Option<u32>>, notes: Vec<Diagnostic>) -> Self {
+        let typed: Typed = serde_json::from_value(show::json(&tree))
+            .unwrap_or_else(|error| panic!("the settings tables and the typed scheme disagree: {error}"));
+        ResolvedScheme {
+            name: typed.name,
+            description: typed.description,
+            seed: typed.seed,
+            data: typed.data,
+            preprocess: typed.preprocess,
+            model: typed.model,
+            train: typed.train,
+            evaluate: typed.evaluate,
+            notes,
+            tree,
+            generations,
+        }
+    }
+
+    /// What kind of answer is learnt.
+    pub fn task(&self) -> Task {
+        match &self.data.format {
+            Format::Csv(table) => table.task,
+            Format::Idx(_) | Format::Images(_) => Task::Classification,
+        }
+    }
+
+    /// What the graph answers with; follows from the task and `data.target_form`.
+    pub fn answer(&self) -> Answer {
+        match &self.data.format {
+            Format::Csv(table) if table.task == Task::Regression => match table.target_form {
+                TargetForm::Value => Answer::Value,
+                TargetForm::Return => Answer::ValueFromReturn,
+            },
+            _ => Answer::Probabilities,
+        }
+    }
+
+    /// Whether the target is standardised on the training part while learning: always in regression.
+    pub fn standardizes_target(&self) -> bool {
+        self.task() == Task::Regression
+    }
+
+    /// The whole scheme as TOML with every default, in a fixed order. Resolving this text gives an
+    /// equal scheme, as long as relative paths are read from the same folder.
+    pub fn to_toml(&self) -> String {
+        show::toml(&self.tree)
+    }
+
+    /// The whole scheme as JSON, keys in a fixed order.
+    pub fn to_json(&self) -> serde_json::Value {
+        show::json(&self.tree)
+    }
+
+    /// One section, or any table or value by its dotted key, as canonical JSON text; `null` if absent.
+    pub fn section_json(&self, key: &str) -> String {
+        self.tree.at(key).map_or(serde_json::Value::Null, |node| show::json_value(&node.value)).to_string()
+    }
+
+    /// Names the resolved scheme: equal digests, equal settings (names and description included).
+    pub fn digest(&self) -> Digest {
+        Digest::of(show::json(&self.tree).to_string().as_bytes())
+    }
+
+    /// Where the value at the dotted `key` came from; for a table, where it was last opened.
+    /// `None` if there is no such key.
+    pub fn origin(&self, key: &str) -> Option<Origin> {
+        Some(match self.tree.at(key)?.place {
+            Place::Default => Origin::Default,
+            Place::Derived => Origin::Derived,
+            Place::At(span) => match self.generations.get(span.file.0 as usize).copied().flatten() {
+                Some(generation) => Origin::File { span, generation },
+                None => Origin::Override { span },
+            },
+        })
+    }
+
+    /// The place to point at when something is wrong with the dotted `key`: its own, or that of the
+    /// nearest enclosing table that was written down.
+    pub fn span_of(&self, key: &str) -> Option<Span> {
+        let mut key = key;
+        loop {
+            if let Some(Place::At(span)) = self.tree.at(key).map(|node| node.place) {
+                return Some(span);
+            }
+            key = key.rsplit_once('.')?.0;
+        }
+    }
+
+    /// Every value with its dotted key and origin, in canonical order.
+    pub fn origins(&self) -> Vec<(String, String, Origin)> {
+        let mut keys = Vec::new();
+        leaf_keys(&self.tree, "", &mut keys);
+        keys.into_iter()
+            .filter_map(|(key, value)| self.origin(&key).map(|origin| (key, value, origin)))
+            .collect()
+    }
+}
+
+fn leaf_keys(table: &Table, prefix: &str, keys: &mut Vec<(String, String)>) {
+    for entry in &table.entries {
+        let key = if prefix.is_empty() { entry.name.clone() } else { format!("{prefix}.{}", entry.name) };
+        match &entry.node.value {
+            Value::Table(inner) => leaf_keys(inner, &key, keys),
+            value => keys.push((key, show::toml_value(value))),
+        }
+    }
+}

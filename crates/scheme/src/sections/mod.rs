@@ -1,0 +1,73 @@
+//! The sections of a scheme. Each file holds one: its typed form beside the table of its keys.
+
+use crate::settings::{Absent, Kind, Literal, Section, Setting};
+
+mod data;
+mod evaluate;
+mod layers;
+mod model;
+mod preprocess;
+mod steps;
+mod train;
+
+pub use data::{
+    Adjust, CsvTable, Data, Filter, Format, Fractions, IdxFiles, ImageFolder, Source, Split, TargetForm, Task,
+};
+pub use evaluate::{Baseline, Evaluate, Metric};
+pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
+pub use model::{Architecture, Init, Model};
+pub use preprocess::{MeanDeviation, Preprocess, Scale};
+pub use steps::{Step, Steps};
+pub use train::{EarlyStopping, Keep, Loss, Train};
+
+pub(crate) use data::{FRACTION_KEYS, FROM_KEYS};
+
+/// The whole scheme.
+pub(crate) const SCHEME: Section = Section {
+    title: "The scheme",
+    doc: "Keys outside of any table.",
+    settings: &[
+        Setting::new(
+            "name",
+            Kind::Name,
+            Absent::Derived("the file's name without `.toml`"),
+            "The model's name in the registry.",
+        ),
+        Setting::new(
+            "description",
+            Kind::Text { max: 10_000 },
+            Absent::Default(Literal::Text("")),
+            "What the scheme delivers, for people.",
+        ),
+        Setting::new(
+            "seed",
+            Kind::Integer { min: 0, max: i64::MAX },
+            Absent::Default(Literal::Integer(1)),
+            "All randomness (initial weights, order of the examples, dropout) is a function of it.",
+        ),
+        Setting::new("data", Kind::Table(&data::DATA), Absent::Required, "What the model learns from."),
+        Setting::new(
+            "preprocess",
+            Kind::Steps(&preprocess::PREPROCESS),
+            Absent::Default(Literal::Table),
+            "What happens to an example before the first layer. It is part of the model's graph.",
+        ),
+        Setting::new("model", Kind::Table(&model::MODEL), Absent::Required, "The network."),
+        Setting::new(
+            "train",
+            Kind::Table(&train::TRAIN),
+            Absent::Default(Literal::Table),
+            "How the network learns.",
+        ),
+        Setting::new(
+            "evaluate",
+            Kind::Table(&evaluate::EVALUATE),
+            Absent::Default(Literal::Table),
+            "What is measured on the test part.",
+        ),
+    ],
+    family: None,
+};
+
+/// Tables of named steps, whose order counts and where `after`, `before` and `remove` are understood.
+pub(crate) const STEP_TABLES: [&str; 2] = ["preprocess", "model.layers"];

@@ -1,0 +1,142 @@
+//! `[train]`: how the network learns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::algorithms::{OPTIMIZER, Optimizer};
+use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
+
+/// How the network learns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Train {
+    /// Passes over the training part.
+    pub epochs: usize,
+    /// Examples per step.
+    pub batch_size: usize,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How the weights follow their gradients.
+    pub optimizer: Optimizer,
+    /// `l1 · Σ|w|` is added to the loss, over weights without biases.
+    pub l1: f64,
+    /// `l2 / 2 · Σw²` is added to the loss, over weights without biases.
+    pub l2: f64,
+    /// Which epoch's weights are kept.
+    pub keep: Keep,
+    /// When to stop before the last epoch.
+    pub early_stopping: Option<EarlyStopping>,
+    /// Steps between checkpoints; 0: at the end of each epoch only.
+    pub checkpoint_steps: u64,
+}
+
+/// What is minimised: the mean over the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// `-log softmax(x)[class]`, in nats.
+    CrossEntropy,
+    /// `(x - target)²` in standardised units.
+    MeanSquaredError,
+}
+
+/// Which epoch's weights are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// Those of the lowest validation loss; without a validation part, the last.
+    Best,
+    /// The last.
+    Last,
+}
+
+/// Stops when the validation loss has not fallen for `patience` epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlyStopping {
+    /// Epochs.
+    pub patience: usize,
+}
+
+/// `[train]`.
+pub(crate) const TRAIN: Section = Section {
+    title: "`[train]`: learning",
+    doc: "How the network learns.",
+    settings: &[
+        Setting::new(
+            "epochs",
+            Kind::Integer { min: 1, max: 100_000 },
+            Absent::Default(Literal::Integer(10)),
+            "Passes over the training part.",
+        ),
+        Setting::new(
+            "batch_size",
+            Kind::Integer { min: 1, max: 65_536 },
+            Absent::Default(Literal::Integer(32)),
+            "Examples per step.",
+        ),
+        Setting::new(
+            "loss",
+            Kind::Choice(&[
+                Choice::new("cross_entropy", "`-log softmax(x)[class]`, in nats; for classification"),
+                Choice::new("mean_squared_error", "`(x - target)²` in standardised units; for regression"),
+            ]),
+            Absent::Derived("`cross_entropy` for classification, `mean_squared_error` for regression"),
+            "What is minimised: the mean over the batch.",
+        ),
+        Setting::new(
+            "optimizer",
+            Kind::Table(&OPTIMIZER),
+            Absent::Default(Literal::Table),
+            "How the weights follow their gradients: a name, or a table.",
+        ),
+        Setting::new(
+            "l1",
+            Kind::Real(RealRange::closed(0.0, 1000.0)),
+            Absent::Default(Literal::Real(0.0)),
+            "`l1 · Σ|w|` is added to the loss, over weights without biases.",
+        ),
+        Setting::new(
+            "l2",
+            Kind::Real(RealRange::closed(0.0, 1000.0)),
+            Absent::Default(Literal::Real(0.0)),
+            "`l2 / 2 · Σw²` is added to the loss, over weights without biases.",
+        ),
+        Setting::new(
+            "keep",
+            Kind::Choice(&[
+                Choice::new(
+                    "best",
+                    "those of the lowest validation loss; without a validation part, the last",
+                ),
+                Choice::new("last", "the last"),
+            ]),
+            Absent::Default(Literal::Text("best")),
+            "Which epoch's weights are kept.",
+        ),
+        Setting::new(
+            "early_stopping",
+            Kind::Table(&EARLY_STOPPING),
+            Absent::Nothing,
+            "When to stop before the last epoch. Needs a validation part.",
+        ),
+        Setting::new(
+            "checkpoint_steps",
+            Kind::Integer { min: 0, max: 1_000_000_000 },
+            Absent::Default(Literal::Integer(0)),
+            "Steps between checkpoints; 0: at the end of each epoch only.",
+        ),
+    ],
+    family: None,
+};
+
+const EARLY_STOPPING: Section = Section {
+    title: "`[train.early_stopping]`",
+    doc: "Stops when the validation loss has not fallen for some epochs.",
+    settings: &[Setting::new(
+        "patience",
+        Kind::Integer { min: 1, max: 100_000 },
+        Absent::Required,
+        "How many epochs.",
+    )],
+    family: None,
+};

@@ -1,0 +1,218 @@
+//! The tree that a scheme is before it is typed: ordered tables, every value with its place.
+
+use base::{FileId, Span};
+
+/// Where a value came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Default,
+    Derived,
+    At(Span),
+}
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Bool(bool),
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    /// A TOML date or time, as written.
+    Date(String),
+    List(Vec<Node>),
+    Table(Table),
+    /// Taken out by `unset` or `remove`. Kept until the end of the merge, so that one parent's
+    /// removal can be told from another's silence.
+    Removed,
+}
+
+/// A value in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) place: Place,
+    /// What an unrelated parent says instead, until a child decides.
+    pub(crate) rival: Option<Box<Node>>,
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    /// Where the key stands.
+    pub(crate) key: Place,
+    pub(crate) node: Node,
+}
+
+/// Entries in order. At most [`crate::parse::ENTRIES_MAX`], so that looking through all is cheap.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Table {
+    pub(crate) entries: Vec<Entry>,
+    /// Two steps that two unrelated parents put in different order, until a child places one.
+    pub(crate) disputed: Option<Dispute>,
+}
+
+/// Two steps whose order is disputed, with the places where the parents speak of them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dispute {
+    pub(crate) first: (String, Place),
+    pub(crate) second: (String, Place),
+}
+
+impl Place {
+    pub(crate) fn span(self) -> Option<Span> {
+        match self {
+            Place::At(span) => Some(span),
+            Place::Default | Place::Derived => None,
+        }
+    }
+
+    pub(crate) fn file(self) -> Option<FileId> {
+        self.span().map(|span| span.file)
+    }
+}
+
+impl Node {
+    pub(crate) fn new(value: Value, place: Place) -> Self {
+        Node { value, place, rival: None }
+    }
+
+    pub(crate) fn table(&self) -> Option<&Table> {
+        match &self.value {
+            Value::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&self) -> Option<i64> {
+        match self.value {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The number, whole or not.
+    pub(crate) fn real(&self) -> Option<f64> {
+        match self.value {
+            Value::Integer(number) => Some(number as f64),
+            Value::Real(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// All files that wrote some part of this value.
+    pub(crate) fn files(&self) -> Vec<FileId> {
+        let mut files = Vec::new();
+        self.collect_files(&mut files);
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    fn collect_files(&self, files: &mut Vec<FileId>) {
+        files.extend(self.place.file());
+        if let Value::Table(table) = &self.value {
+            table.entries.iter().for_each(|entry| entry.node.collect_files(files));
+        }
+        if let Some(rival) = &self.rival {
+            rival.collect_files(files);
+        }
+    }
+}
+
+impl Value {
+    /// What it is, for messages: `an integer`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Value::Bool(_) => "a boolean",
+            Value::Integer(_) => "an integer",
+            Value::Real(_) => "a real number",
+            Value::Text(_) => "a text",
+            Value::Date(_) => "a date",
+            Value::List(_) => "an array",
+            Value::Table(_) => "a table",
+            Value::Removed => "nothing",
+        }
+    }
+
+    /// Whether both say the same, wherever they stand.
+    pub(crate) fn same(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.value.same(&b.value))
+            }
+            (Value::Table(a), Value::Table(b)) => {
+                a.entries.len() == b.entries.len()
+                    && a.entries
+                        .iter()
+                        .all(|x| b.get(&x.name).is_some_and(|node| node.value.same(&x.node.value)))
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
+impl Table {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.name == name)
+    }
+
+    pub(crate) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|entry| &entry.node)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|entry| entry.name == name).map(|entry| &mut entry.node)
+    }
+
+    /// Takes an entry out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Entry> {
+        self.position(name).map(|index| self.entries.remove(index))
+    }
+
+    /// Adds or replaces an entry.
+    pub(crate) fn put(&mut self, entry: Entry) {
+        match self.position(&entry.name) {
+            Some(index) => self.entries[index] = entry,
+            None => self.entries.push(entry),
+        }
+    }
+
+    /// The value at a dotted key.
+    pub(crate) fn at(&self, path: &str) -> Option<&Node> {
+        match path.split_once('.') {
+            None => self.get(path),
+            Some((first, rest)) => self.get(first)?.table()?.at(rest),
+        }
+    }
+
+    /// The value at a dotted key.
+    pub(crate) fn at_mut(&mut self, path: &str) -> Option<&mut Node> {
+        let (first, rest) = match path.split_once('.') {
+            None => return self.get_mut(path),
+            Some(parts) => parts,
+        };
+        match &mut self.get_mut(first)?.value {
+            Value::Table(table) => table.at_mut(rest),
+            _ => None,
+        }
+    }
+}
