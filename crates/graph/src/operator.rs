@@ -283,6 +283,14 @@ impl<'a> Inference<'a> {
         Err(OpError::new(format!("input {index} should be float32 or float64, found {dtype}")))
     }
 
+    /// The element type of input `index`, refused if it is `bool`.
+    pub fn number_input(&self, index: usize) -> Result<DType, OpError> {
+        match self.input(index).dtype {
+            DType::Bool => Err(OpError::new(format!("input {index} should be a number, found bool"))),
+            dtype => Ok(dtype),
+        }
+    }
+
     /// Refuses inputs `first` and `second` of different element types.
     pub fn same_dtype(&self, first: usize, second: usize) -> Result<DType, OpError> {
         let (a, b) = (self.input(first).dtype, self.input(second).dtype);

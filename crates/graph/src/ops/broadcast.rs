@@ -4,8 +4,9 @@ use tensor::{Dim, Shape, Tensor};
 
 use crate::{Call, Inference, OpError, ValueType};
 
-/// The type of an element-wise binary operator's output: inputs of one element type, shapes broadcast.
+/// The type of an element-wise binary operator's output: numbers of one element type, shapes broadcast.
 pub(crate) fn infer(cx: &Inference<'_>) -> Result<Vec<ValueType>, OpError> {
+    cx.number_input(0)?;
     cx.one(cx.same_dtype(0, 1)?, shape(&cx.input(0).shape, &cx.input(1).shape)?)
 }
 

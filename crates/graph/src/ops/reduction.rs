@@ -64,11 +64,12 @@ fn reduced<T: Clone>(shape: &[T], axes: &[usize], one: T, keep: bool) -> Vec<T> 
 
 /// The type of a reduction's output.
 pub(crate) fn infer(cx: &Inference<'_>) -> Result<Vec<ValueType>, OpError> {
+    let dtype = cx.number_input(0)?;
     let shape = &cx.input(0).shape;
     let noop = cx.int("noop_with_empty_axes");
     let axes = axes(settings::integers(cx, 1)?, cx.attribute("axes"), noop, shape.rank())?;
     let dims = reduced(&shape.0, &axes, Dim::Known(1), cx.int("keepdims") != 0);
-    cx.one(cx.input(0).dtype, Shape(dims))
+    cx.one(dtype, Shape(dims))
 }
 
 /// The output of a reduction: `f` of the elements that fall together, in row-major order.
