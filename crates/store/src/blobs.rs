@@ -57,8 +57,17 @@ impl Store {
         let (present, missing): (Vec<_>, Vec<_>) =
             wanted.into_iter().partition(|blob| self.get(blob.digest).is_ok());
         // A file may be present because a process was killed before it could sync the folder.
-        let present: Vec<PathBuf> = present.iter().map(|blob| self.blob_path(blob.digest)).collect();
-        sync_folders_of(&*self.files, present.iter().map(PathBuf::as_path))?;
+        let unnoted = self.read("look up blobs", |rows| {
+            let mut noted = rows.prepare_cached("SELECT 1 FROM blobs WHERE digest = ?1")?;
+            let mut unnoted = Vec::new();
+            for blob in &present {
+                if !noted.exists([blob.digest.to_string()])? {
+                    unnoted.push(self.blob_path(blob.digest));
+                }
+            }
+            Ok(unnoted)
+        })?;
+        sync_folders_of(&*self.files, unnoted.iter().map(PathBuf::as_path))?;
         let writes: Vec<WholeFile<'_>> = missing
             .iter()
             .map(|blob| WholeFile { path: self.blob_path(blob.digest), parts: vec![blob.bytes] })

@@ -71,6 +71,8 @@ fn check(prepare: Action, action: Action) -> usize {
             let outcome = action(&Store::open_with(&path, Box::new(files.clone())).unwrap());
             if !files.struck() {
                 assert!(outcome.is_ok(), "{outcome:?}");
+                files.lose_power();
+                check_after(&path, Fault::PowerLost, at, true, [&old, &new], action);
                 break;
             }
             tried += 1;

@@ -54,6 +54,11 @@ impl FaultyFiles {
         state.done > state.at
     }
 
+    /// Loses what was not synced so far.
+    pub(crate) fn lose_power(&self) {
+        self.state.lock().unwrap().lose_power();
+    }
+
     /// Does `whole`, or at the chosen operation `half` and then the fault.
     fn step(&self, half: impl FnOnce(), whole: impl FnOnce(&mut State) -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
