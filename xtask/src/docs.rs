@@ -15,7 +15,7 @@ struct Page {
 
 /// Every generated page. A new one is one line.
 fn pages() -> Vec<Page> {
-    Vec::new()
+    vec![Page { path: "docs/reference/scheme.md", text: scheme::reference() }]
 }
 
 /// Writes every page.
