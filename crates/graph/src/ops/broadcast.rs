@@ -1,5 +1,7 @@
 //! Numpy broadcasting, shared by the element-wise binary operators.
 
+use std::cmp::Ordering;
+
 use tensor::{Dim, Shape, Tensor};
 
 use crate::{Call, Inference, OpError, ValueType};
@@ -34,6 +36,23 @@ pub(crate) fn reference(cx: &Call<'_>, f: impl Fn(f64, f64) -> f64) -> Result<Ve
     let (at_x, at_y) = (offsets(a.shape(), &lengths), offsets(b.shape(), &lengths));
     let values: Vec<f64> = at_x.into_iter().zip(at_y).map(|(i, j)| f(x[i], y[j])).collect();
     cx.one(&lengths, &values)
+}
+
+/// The truth values of an element-wise comparison: whether the elements are ordered as `holds` says. What cannot be
+/// ordered (NaN) does not hold.
+pub(crate) fn compare(cx: &Call<'_>, holds: impl Fn(Ordering) -> bool) -> Result<Vec<Tensor>, OpError> {
+    let (a, b) = (cx.input(0), cx.input(1));
+    let shape = shape(&Shape::known(a.shape()), &Shape::known(b.shape()))?;
+    let lengths = shape.lengths().expect("known shapes broadcast to a known shape");
+    let pairs = offsets(a.shape(), &lengths).into_iter().zip(offsets(b.shape(), &lengths));
+    let truths = match (a.get::<i64>(), b.get::<i64>()) {
+        (Some(x), Some(y)) => pairs.map(|(i, j)| holds(x[i].cmp(&y[j]))).collect(),
+        _ => {
+            let (x, y) = (a.to_f64(), b.to_f64());
+            pairs.map(|(i, j)| x[i].partial_cmp(&y[j]).is_some_and(&holds)).collect::<Vec<bool>>()
+        }
+    };
+    Ok(vec![Tensor::new(lengths, truths)])
 }
 
 /// For each element of the broadcast shape `to`, in row-major order, the offset of its element in `from`.
