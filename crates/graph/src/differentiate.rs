@@ -120,6 +120,11 @@ impl<'g> Gradient<'g> {
         self.node.inputs.get(index).copied().flatten()
     }
 
+    /// Number of outputs the forward node asks for.
+    pub fn output_count(&self) -> usize {
+        self.node.outputs.len()
+    }
+
     /// An output of the forward node.
     pub fn output(&self, index: usize) -> ValueId {
         self.node.outputs[index]

@@ -99,3 +99,20 @@ pub(crate) fn unreduced(cx: &mut Gradient<'_>, value: ValueId) -> Result<ValueId
     let axes = cx.integers(&axes);
     Ok(cx.op("Unsqueeze", &[value, axes]))
 }
+
+/// The larger of two numbers, NaN if either is.
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+/// The gradient of a maximum or minimum: `dy` shared equally among the elements equal to the output.
+pub(crate) fn extreme_gradient(cx: &mut Gradient<'_>) -> Result<ValueId, OpError> {
+    let dy = unreduced(cx, cx.dy())?;
+    let y = unreduced(cx, cx.output(0))?;
+    let attained = cx.op("Equal", &[cx.input(0), y]);
+    let code = crate::ops::cast::onnx_code(cx.dtype(dy));
+    let mask = cx.op_with("Cast", &[attained], Attributes::from([("to".to_owned(), code.into())]));
+    let count = cx.sum_to(mask, dy);
+    let share = cx.op("Div", &[dy, count]);
+    Ok(cx.op("Mul", &[mask, share]))
+}
