@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use base::{Diagnostic, Diagnostics, nearest};
+use base::{Diagnostic, Diagnostics};
 
 use crate::combine::Lineage;
 use crate::merge::{at, join};
-use crate::settings::{Absent, Algorithm, Family, Literal, Section, Setting};
+use crate::settings::{Absent, Algorithm, Family, Kind, Literal, Section, Setting};
+use crate::suggest::suggest;
 use crate::tree::{Entry, Node, Place, Table, Value};
 use crate::values::check_value;
 
@@ -127,6 +128,10 @@ impl Checker<'_> {
         let key = join(path, setting.key);
         if let Some(entry) = table.entry(setting.key) {
             let node = check_value(self, setting.kind, &entry.node, &key)?;
+            let empty = node.table().is_some_and(|table| table.entries.is_empty());
+            if empty && matches!((setting.kind, setting.absent), (Kind::Steps(_), Absent::Nothing)) {
+                return None; // a table of no steps says nothing
+            }
             return Some(Entry { node, ..entry.clone() });
         }
         match setting.absent {
@@ -202,7 +207,7 @@ impl Checker<'_> {
         owners: &[&str],
     ) {
         let what = section.family.map_or("", |family| family.what);
-        let owners = owners.join(", ");
+        let owners = owners.join(" or ");
         let older = match (chosen.file(), entry.node.files().as_slice()) {
             (Some(newer), files) => files.iter().all(|older| self.lineage.inherits(newer, *older)),
             (None, _) => false,
@@ -262,7 +267,7 @@ fn member_names(family: &Family) -> Vec<&'static str> {
 
 /// Adds the nearest of `names`, and all of them if they are few.
 pub(crate) fn with_names(diagnostic: Diagnostic, name: &str, names: &[&str]) -> Diagnostic {
-    let diagnostic = match nearest(name, names.iter().copied()) {
+    let diagnostic = match suggest(name, names) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     };

@@ -100,8 +100,10 @@ fn derive_split(tree: &mut Table) {
         return;
     }
     let rest = ((1.0 - given) * 1e12).round() / 1e12; // 1 - 0.9 is meant to be 0.1
-    for (index, (key, _)) in missing.iter().enumerate() {
-        put(split, key, Value::Real(if index == 0 && rest > 0.0 { rest } else { 0.0 }));
+    let heir =
+        ["train", "test", "validation"].into_iter().find(|key| missing.iter().any(|(name, _)| name == key));
+    for (key, _) in missing {
+        put(split, key, Value::Real(if Some(key) == heir && rest > 0.0 { rest } else { 0.0 }));
     }
 }
 

@@ -31,6 +31,7 @@ mod resolved;
 mod sections;
 mod settings;
 mod show;
+mod suggest;
 mod tree;
 mod values;
 

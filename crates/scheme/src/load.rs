@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base::{Diagnostic, Diagnostics, FileId, Location, SourceMap, Span, nearest};
+use base::{Diagnostic, Diagnostics, FileId, Location, SourceMap, Span};
 
 use crate::combine::{Lineage, combine};
 use crate::files::{EMBEDDED, Embedded, SchemeFiles, is_file, normal};
 use crate::merge::{at, overlay, unset};
 use crate::overrides::parse_override;
 use crate::parse::{FILE_BYTES_MAX, parse};
+use crate::suggest::suggest;
 use crate::tree::{Entry, Node, Place, Table, Value};
 
 /// Longest chain of parents.
@@ -39,7 +40,7 @@ enum Target {
 
 /// Loads `root` and lays `overrides` over it.
 pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Loaded {
-    let mut loader = Loader { files, ..Loader::new(files) };
+    let mut loader = Loader::new(files);
     let root = root.to_string_lossy();
     let found = loader.target(&root, Path::new(""), None).and_then(|target| loader.load(target, None));
     let generations = loader.generations(found);
@@ -183,9 +184,9 @@ impl<'a> Loader<'a> {
             };
             let from = item.place.span();
             let target = self.target(name, folder, from);
-            parents.extend(target.and_then(|target| self.load(target, from)));
+            let parent = target.and_then(|target| self.load(target, from));
+            parents.extend(parent.filter(|parent| !parents.contains(parent)));
         }
-        parents.dedup();
         parents
     }
 
@@ -334,14 +335,14 @@ fn labelled_file(diagnostic: Diagnostic, from: Option<Span>, path: &Path) -> Dia
 }
 
 fn unknown_scheme(name: &str, from: Option<Span>) -> Diagnostic {
-    let names = EMBEDDED.iter().map(|embedded| embedded.name);
+    let names = EMBEDDED.map(|embedded| embedded.name);
     let diagnostic = Diagnostic::new("unknown-scheme", format!("no scheme is called `{name}`"));
     let diagnostic = labelled(diagnostic, from);
-    let diagnostic = match nearest(name, names.clone()) {
+    let diagnostic = match suggest(name, &names) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     };
     diagnostic
-        .help(format!("built-in schemes: {}", names.collect::<Vec<_>>().join(", ")))
+        .help(format!("built-in schemes: {}", names.join(", ")))
         .help("a scheme file's path ends in `.toml`")
 }

@@ -1,8 +1,11 @@
 //! The order of named steps: `after`, `before` and `remove`.
 
-use base::{Diagnostic, Diagnostics, nearest};
+use std::collections::BTreeSet;
+
+use base::{Diagnostic, Diagnostics};
 
 use crate::merge::at;
+use crate::suggest::suggest;
 use crate::tree::{Node, Place, Table, Value};
 
 /// Where a step goes.
@@ -92,7 +95,7 @@ fn unknown_step(table: &Table, name: &str, path: &str, place: Place) -> Diagnost
         .collect();
     let diagnostic = Diagnostic::new("unknown-step", format!("[{path}] has no step `{name}`"));
     let diagnostic = at(diagnostic, place, "");
-    let diagnostic = match nearest(name, names.iter().copied()) {
+    let diagnostic = match suggest(name, &names) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
         None => diagnostic,
     };
@@ -117,16 +120,20 @@ pub(crate) fn place(
         table.disputed = None;
     }
     pending.retain(|directive| {
-        let known = directive.anchor != directive.step
-            && table.get(&directive.anchor).is_some_and(|node| node.value != Value::Removed);
+        if directive.anchor == directive.step {
+            let message = format!("the step `{}` cannot stand next to itself", directive.step);
+            diagnostics.push(at(Diagnostic::new("cyclic-steps", message), directive.place, ""));
+            return false;
+        }
+        let known = table.get(&directive.anchor).is_some_and(|node| node.value != Value::Removed);
         if !known {
             diagnostics.push(unknown_step(table, &directive.anchor, path, directive.place));
         }
         known
     });
     while !pending.is_empty() {
-        let free =
-            pending.iter().position(|directive| pending.iter().all(|other| other.step != directive.anchor));
+        let waiting: BTreeSet<&str> = pending.iter().map(|directive| directive.step.as_str()).collect();
+        let free = pending.iter().position(|directive| !waiting.contains(directive.anchor.as_str()));
         let Some(index) = free else {
             let message = "these steps wait for each other".to_owned();
             let diagnostic =

@@ -36,14 +36,12 @@ fn write_section(section: &Section, level: usize, text: &mut String) {
     let _ = write!(text, "\n{} {}\n\n{}\n", "#".repeat(level), section.title, section.doc);
     if let Some(family) = &section.family {
         let names: Vec<String> = family.members.iter().map(|member| format!("`{}`", member.name)).collect();
-        let absent = absent_text(family.absent, Kind::Bool);
-        let _ = write!(
-            text,
-            "\n`{}` chooses the {}: {}. Default: {absent}.\n",
-            family.key,
-            family.what,
-            names.join(", ")
-        );
+        let absent = match family.absent {
+            Absent::Required => "It must be given".to_owned(),
+            other => format!("Default: {}", absent_text(other, Kind::Bool)),
+        };
+        let _ =
+            write!(text, "\n`{}` chooses the {}: {}. {absent}.\n", family.key, family.what, names.join(", "));
     }
     write_settings(section.settings, text);
     for member in section.family.iter().flat_map(|family| family.members) {

@@ -38,7 +38,7 @@ pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Re
     derive(&mut tree, &stem(root), &mut diagnostics);
     let mut checker = Checker { folders: &folders, lineage: &lineage, diagnostics, notes: Vec::new() };
     let checked = checker.section(&SCHEME, &tree, "", Place::At(Span { file: FileId(0), start: 0, end: 0 }));
-    check_combinations(&checked, &mut checker.diagnostics);
+    check_combinations(&checked, &tree, &mut checker.diagnostics);
     let Checker { diagnostics, notes, .. } = checker;
     let result = sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, generations, notes));
     Resolution { sources, result }

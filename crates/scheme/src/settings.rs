@@ -95,16 +95,17 @@ impl RealRange {
 
 impl std::fmt::Display for RealRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.nonzero {
-            return f.write_str("any finite number but 0");
-        }
         let low = if self.above_min { "above" } else { "from" };
-        let high = if self.below_max { "to below" } else { "to" };
+        let high = match (self.above_min, self.below_max) {
+            (_, true) => ", below",
+            (true, false) => ", at most",
+            (false, false) => " to",
+        };
         match (self.min == f64::MIN, self.max == f64::MAX) {
-            (true, true) => f.write_str("any finite number"),
-            (false, true) => write!(f, "{low} {}", self.min),
-            (true, false) => write!(f, "{high} {}", self.max),
-            (false, false) => write!(f, "{low} {} {high} {}", self.min, self.max),
+            (true, true) if self.nonzero => f.write_str("a finite number other than 0"),
+            (true, true) => f.write_str("a finite number"),
+            (_, true) => write!(f, "a number {low} {}", self.min),
+            (_, false) => write!(f, "a number {low} {}{high} {}", self.min, self.max),
         }
     }
 }

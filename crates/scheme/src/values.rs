@@ -191,7 +191,8 @@ fn is_step_name(name: &str) -> bool {
 }
 
 fn wrong_type(checker: &mut Checker, kind: Kind, node: &Node, key: &str) -> Option<Node> {
-    let message = format!("`{key}` is {}, not {}", expected(kind), node.value.kind());
+    let admitted = if let Kind::Text { .. } = kind { "a text".to_owned() } else { expected(kind) };
+    let message = format!("`{key}` is {admitted}, not {}", node.value.kind());
     let diagnostic =
         at(Diagnostic::new("wrong-type", message), node.place, format!("found {}", node.value.kind()));
     let quote = matches!(kind, Kind::Text { .. })
@@ -217,9 +218,7 @@ pub(crate) fn expected(kind: Kind) -> String {
         Kind::Bool => "true or false".to_owned(),
         Kind::Integer { min, max: i64::MAX } => format!("an integer from {min}"),
         Kind::Integer { min, max } => format!("an integer from {min} to {max}"),
-        Kind::Real(range) if range.nonzero => "a finite number other than 0".to_owned(),
-        Kind::Real(range) if range.min == f64::MIN && range.max == f64::MAX => "a finite number".to_owned(),
-        Kind::Real(range) => format!("a number {range}"),
+        Kind::Real(range) => range.to_string(),
         Kind::Text { max } => format!("a text of at most {max} characters"),
         Kind::Name => "a name".to_owned(),
         Kind::Date => "a date or a text".to_owned(),

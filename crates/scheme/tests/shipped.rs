@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use scheme::{
-    Answer, Architecture, EMBEDDED, Layer, MemoryFiles, Origin, Padding, ResolvedScheme, Source, Split, Task, Units,
-    resolve,
+    Answer, Architecture, EMBEDDED, Layer, MemoryFiles, Origin, Padding, ResolvedScheme, Source, Split, Task,
+    Units, resolve,
 };
 
 fn resolved(root: &str, overrides: &[&str]) -> ResolvedScheme {
     let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
-    resolve(Path::new(root), &overrides, &MemoryFiles::default()).result.unwrap_or_else(|error| panic!("{error}"))
+    resolve(Path::new(root), &overrides, &MemoryFiles::default())
+        .result
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -61,7 +63,14 @@ fn embedded_names_are_sorted_and_versioned() {
 #[test]
 fn shown_text_resolves_to_the_same() {
     for (root, overrides) in [
-        ("mnist", &["train.optimizer=momentum", "train.early_stopping.patience=3", "description=\"a \\\"b\\\" \\u0007\""][..]),
+        (
+            "mnist",
+            &[
+                "train.optimizer=momentum",
+                "train.early_stopping.patience=3",
+                "description=\"a \\\"b\\\" \\u0007\"",
+            ][..],
+        ),
         ("stock", &["data.source=../there/a.csv", "seed=9"][..]),
         ("vision/classifier", &["data.source=./mnist", "data.height=8", "data.width=8", "train.l2=1e-9"][..]),
         ("vision/classifier", &["data.images=a.gz", "data.labels=b.gz", "model.layers.conv1.padding=1"][..]),
@@ -69,7 +78,8 @@ fn shown_text_resolves_to_the_same() {
         let first = resolved(root, overrides);
         let mut files = MemoryFiles::default();
         files.0.insert("other.toml".into(), first.to_toml().into_bytes());
-        let second = resolve(Path::new("other.toml"), &[], &files).result.unwrap_or_else(|error| panic!("{error}"));
+        let second =
+            resolve(Path::new("other.toml"), &[], &files).result.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(first.to_toml(), second.to_toml());
         assert_eq!(first.digest(), second.digest());
     }
@@ -88,7 +98,10 @@ fn origins_are_kept() {
     assert_eq!(place("data.source"), ("built-in mnist@1", "\"mnist\""));
     assert_eq!(place("model.layers.conv1.kernel"), ("built-in vision/classifier@1", "3"));
     assert_eq!(place("model.layers.conv1.groups"), ("built-in vision/classifier@1", "[model.layers.conv1]"));
-    assert_eq!(place("model.layers.conv1.nonsense"), ("built-in vision/classifier@1", "[model.layers.conv1]"));
+    assert_eq!(
+        place("model.layers.conv1.nonsense"),
+        ("built-in vision/classifier@1", "[model.layers.conv1]")
+    );
     assert_eq!(scheme.span_of("nonsense"), None);
     assert!(matches!(scheme.origin("train.epochs"), Some(Origin::Override { .. })));
     assert!(matches!(scheme.origin("data.source"), Some(Origin::File { generation: 0, .. })));
@@ -119,7 +132,9 @@ fn sections_have_their_own_json() {
 #[test]
 fn the_reference_names_every_setting() {
     let reference = scheme::reference();
-    for word in ["`learning_rate`", "### `conv`", "`data.horizon`", "### `adamw`", "`early_stopping`", "`after`"] {
+    for word in
+        ["`learning_rate`", "### `conv`", "`data.horizon`", "### `adamw`", "`early_stopping`", "`after`"]
+    {
         assert!(reference.contains(word), "{word}");
     }
 }

@@ -33,7 +33,7 @@ pub enum Optimizer {
 
 /// `[train.optimizer]`.
 pub(crate) const OPTIMIZER: Section = Section {
-    title: "Optimizers",
+    title: "`[train.optimizer]`: optimizers",
     doc: "How the weights follow their gradients. `optimizer = \"sgd\"` is short for `optimizer = { name = \"sgd\" }`. \
           A child that chooses another optimizer keeps the inherited settings that the new one has too; \
           the others drop out, and a note says so.",

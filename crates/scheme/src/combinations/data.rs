@@ -38,7 +38,7 @@ fn idx(rules: &mut Rules) {
         }
         None => {
             for file in ["images", "labels"] {
-                if rules.node(&format!("data.{file}")).is_none() {
+                if !rules.given(&format!("data.{file}")) {
                     rules.missing(format!("[data] has no `{file}`, which IDX files need"), "data");
                 }
             }
@@ -46,7 +46,7 @@ fn idx(rules: &mut Rules) {
     }
     for (one, other) in [("test_images", "test_labels"), ("test_labels", "test_images")] {
         let (one, other) = (format!("data.{one}"), format!("data.{other}"));
-        if rules.node(&one).is_some() && rules.node(&other).is_none() {
+        if rules.given(&one) && !rules.given(&other) {
             rules.missing(format!("`{one}` needs `{other}`"), &one);
         }
     }
@@ -62,13 +62,13 @@ fn images(rules: &mut Rules) {
 /// Reports a source that is missing or is an embedded one of another format.
 fn need_path(rules: &mut Rules, what: &str, embedded: Option<&str>) {
     match rules.text("data.source") {
-        None => {
-            rules.missing(format!("[data] has no `source`: {what}"), "data");
+        None if !rules.given("data.source") => {
+            rules.missing(format!("[data] has no `source`: name {what}"), "data");
         }
         Some(name @ ("mnist" | "stocks")) if Some(name) != embedded => {
             rules.clash(format!("the embedded source `{name}` is not {what}"), "data.source", "data.format");
         }
-        Some(_) => {}
+        _ => {}
     }
 }
 
@@ -76,7 +76,7 @@ fn csv(rules: &mut Rules) {
     need_path(rules, "a table", Some("stocks"));
     let window = rules.integer("data.window").unwrap_or(1);
     let horizon = rules.integer("data.horizon").unwrap_or(0);
-    if (window > 1 || horizon > 0) && rules.node("data.order").is_none() {
+    if (window > 1 || horizon > 0) && !rules.given("data.order") {
         let key = if window > 1 { "data.window" } else { "data.horizon" };
         let message = format!("`{key}` needs `data.order`, the column that puts the rows in order");
         rules.missing(message, key);

@@ -14,9 +14,9 @@ mod learning;
 mod model;
 mod split;
 
-/// Runs every rule over `tree`.
-pub(crate) fn check_combinations(tree: &Table, diagnostics: &mut Diagnostics) {
-    let mut rules = Rules { tree, diagnostics };
+/// Runs every rule over `tree`, the checked form of `merged`.
+pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut Diagnostics) {
+    let mut rules = Rules { tree, merged, diagnostics };
     data::check(&mut rules);
     split::check(&mut rules);
     model::check(&mut rules);
@@ -26,12 +26,19 @@ pub(crate) fn check_combinations(tree: &Table, diagnostics: &mut Diagnostics) {
 /// The tree that rules look at, and where they report.
 struct Rules<'a> {
     tree: &'a Table,
+    /// Holds also what is wrong by itself.
+    merged: &'a Table,
     diagnostics: &'a mut Diagnostics,
 }
 
 impl<'a> Rules<'a> {
     fn node(&self, key: &str) -> Option<&'a Node> {
         self.tree.at(key)
+    }
+
+    /// Whether `key` was given, right or wrong.
+    fn given(&self, key: &str) -> bool {
+        self.merged.at(key).is_some()
     }
 
     fn text(&self, key: &str) -> Option<&'a str> {

@@ -6,12 +6,16 @@ use crate::tree::{Node, Value};
 pub(super) fn check(rules: &mut Rules) {
     let Some(model) = rules.node("model") else { return };
     let layers = rules.steps("model.layers");
-    let graph = rules.node("model.graph").is_some();
-    if graph && rules.node("model.layers").is_some() {
+    let graph = rules.given("model.graph");
+    let written = rules
+        .merged
+        .at("model.layers")
+        .is_some_and(|node| node.table().is_none_or(|table| !table.entries.is_empty()));
+    if graph && written {
         let message = "a model has either `layers` or a `graph`";
         let help = "a child that turns to a graph writes `unset = [\"model.layers\"]`";
         rules.clash(message, "model.graph", "model.layers").help.push(help.to_owned());
-    } else if !graph && layers.is_empty() && model.table().is_some() {
+    } else if !graph && !written && model.table().is_some() {
         rules
             .missing("the model has no layers: write [model.layers.NAME] tables, or name a `graph`", "model");
     }

@@ -17,7 +17,7 @@ pub(super) fn check(rules: &mut Rules) {
         let message = "windows overlap, so a split by content would show the model pieces of the test part";
         rules.clash(message, "data.split.by", "data.window").help.push("split `by = \"order\"`".to_owned());
     }
-    if FROM_KEYS.iter().any(|key| rules.node(&format!("data.split.{key}")).is_some()) {
+    if FROM_KEYS.iter().any(|key| rules.given(&format!("data.split.{key}"))) {
         borders(rules);
     } else {
         fractions(rules);
@@ -35,6 +35,10 @@ fn order(rules: &mut Rules) {
 
 /// `validation_from` and `test_from`.
 fn borders(rules: &mut Rules) {
+    if rules.text("data.format") != Some("csv") {
+        rules.clash("only a table can be split at a row's text", "data.split", "data.format");
+        return;
+    }
     for key in FRACTION_KEYS {
         let key = format!("data.split.{key}");
         if rules.node(&key).is_some() {
@@ -50,16 +54,14 @@ fn borders(rules: &mut Rules) {
         let message = "`validation_from` and `test_from` need `by = \"order\"`";
         rules.clash(message, "data.split", "data.split.by");
     }
-    if rules.text("data.format") != Some("csv") {
-        rules.clash("only a table can be split at a row's text", "data.split", "data.format");
-    } else if rules.node("data.order").is_none() {
+    if !rules.given("data.order") {
         rules.missing(
             "`validation_from` and `test_from` need `data.order`, the column they speak of",
             "data.split",
         );
     }
     match (rules.text("data.split.validation_from"), rules.text("data.split.test_from")) {
-        (Some(_), None) => {
+        (Some(_), None) if !rules.given("data.split.test_from") => {
             rules.missing(
                 "[data.split] has no `test_from`: there would be nothing to measure at the end",
                 "data.split",

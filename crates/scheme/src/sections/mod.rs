@@ -7,20 +7,20 @@ mod evaluate;
 mod layers;
 mod model;
 mod preprocess;
+mod split;
 mod steps;
 mod train;
 
-pub use data::{
-    Adjust, CsvTable, Data, Filter, Format, Fractions, IdxFiles, ImageFolder, Source, Split, TargetForm, Task,
-};
+pub use data::{Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, Source, TargetForm, Task};
 pub use evaluate::{Baseline, Evaluate, Metric};
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
 pub use model::{Architecture, Init, Model};
 pub use preprocess::{MeanDeviation, Preprocess, Scale};
+pub use split::{Fractions, Split};
 pub use steps::{Step, Steps};
 pub use train::{EarlyStopping, Keep, Loss, Train};
 
-pub(crate) use data::{FRACTION_KEYS, FROM_KEYS};
+pub(crate) use split::{FRACTION_KEYS, FROM_KEYS};
 
 /// The whole scheme.
 pub(crate) const SCHEME: Section = Section {

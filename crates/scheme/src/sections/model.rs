@@ -9,7 +9,7 @@ use super::steps::Steps;
 use crate::settings::{Absent, Choice, Kind, Literal, Section, Setting};
 
 /// The network.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "ModelKeys")]
 pub struct Model {
     /// What it is made of.
@@ -19,7 +19,7 @@ pub struct Model {
 }
 
 /// What a network is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Architecture {
     /// Layers written in the scheme, in order; at least one.
     Layers(Steps<Layer>),
