@@ -23,7 +23,12 @@ impl Operator for ReluGrad {
     }
 
     fn infer(&self, cx: &Inference<'_>) -> Result<Vec<ValueType>, OpError> {
-        cx.one(cx.same_dtype(0, 1)?, cx.input(0).shape.clone())
+        cx.float_input(0)?;
+        let (dy, y) = (cx.input(0), cx.input(1));
+        if dy != y {
+            return Err(OpError::new(format!("y should be {dy} as dy, found {y}")));
+        }
+        Ok(vec![dy.clone()])
     }
 
     fn reference(&self, cx: &Call<'_>) -> Result<Vec<Tensor>, OpError> {
@@ -39,6 +44,7 @@ impl Operator for ReluGrad {
                 .input(&[2], &[0.0, 1.0])
                 .gives(&[2], &[0.0, 4.0])
                 .no_gradient(),
+            Case::new("shape").smooth(&[2], 0).smooth(&[1], 0).refused("y should be float32[2]"),
         ]
     }
 }

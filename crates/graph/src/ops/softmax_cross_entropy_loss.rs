@@ -1,5 +1,7 @@
 //! SoftmaxCrossEntropyLoss.
 
+use std::f64::consts::LN_2;
+
 use tensor::Tensor;
 
 use crate::ops::cross_entropy::{self, REDUCTION};
@@ -75,7 +77,7 @@ impl Operator for SoftmaxCrossEntropyLoss {
         vec![
             known("mean").gives(&[], &[0.503204434]),
             known("sum").attribute("reduction", "sum").gives(&[], &[1.006408869]),
-            known("none").attribute("reduction", "none").gives(&[2], &[0.693147181, 0.313261688]),
+            known("none").attribute("reduction", "none").gives(&[2], &[LN_2, 0.313261688]),
             batch("log_prob").outputs(2),
             batch("sum_batch").attribute("reduction", "sum"),
             batch("none_batch").attribute("reduction", "none"),
