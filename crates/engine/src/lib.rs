@@ -1,1 +1,30 @@
-//! engine
+//! The engine: graph → plan → numbers, fast and the same bytes on any number of threads.
+//!
+//! The decision that shaped it: *the batch lies innermost*. Every value that exists once per example is stored
+//! `[feature...][lane]`, one lane per example, so convolution, pooling, dense layers and their gradients are
+//! all broadcast-times-vector products without shuffles, and reshapes cost nothing. A graph is compiled once
+//! into a list of fused steps with one arena of memory; the steps of a batch are cut into pieces whose number
+//! does not depend on the machine, and threads meet only where the plan says that they would clash.
+//!
+//! It computes on the processor it runs on and touches nothing else. Operators without a kernel are computed
+//! by their reference in `graph`.
+
+mod cpu;
+mod error;
+mod feed;
+mod kernels;
+mod layout;
+mod lower;
+mod predictor;
+mod program;
+mod step;
+mod trainer;
+mod training_graph;
+
+pub use cpu::Level;
+pub use error::EngineError;
+pub use feed::{Feed, Rows, Targets};
+pub use predictor::Predictor;
+pub use program::Flow;
+pub use trainer::{BatchReport, Options, Trainer};
+pub use training_graph::{Loss, Objective, Optimizer, Parameter, TrainingGraph, training_graph};

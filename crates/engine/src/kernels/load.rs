@@ -1,0 +1,116 @@
+//! Loading: the rows of a batch, turned so that the batch lies innermost, and their targets.
+
+use graph::ValueId;
+
+use super::memory::Slot;
+use crate::feed::{Rows, Targets};
+use crate::lower::Lowering;
+use crate::step::{Access, Context, Pieces, Step};
+
+/// `x[feature][lane] = rows[lane][feature]`; lanes without an example are zero.
+struct LoadRows {
+    x: Slot,
+    pieces: Pieces,
+    lanes: usize,
+}
+
+impl Step for LoadRows {
+    fn name(&self) -> String {
+        format!("load {}", self.pieces.total())
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        vec![Access::write_own(self.x, &self.pieces, self.lanes)]
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let range = self.pieces.range(piece);
+        assert_eq!(cx.batch.feed.row_len, self.pieces.total(), "rows have as many elements as the graph's input");
+        // SAFETY: features `range` of `x` belong to this piece.
+        let x = unsafe {
+            let start = cx.memory.at(self.x).add(range.start * self.lanes);
+            std::slice::from_raw_parts_mut(start, range.len() * self.lanes)
+        };
+        match cx.batch.feed.rows {
+            Rows::U8(values) => turn(cx, values, range, self.lanes, x, f32::from),
+            Rows::F32(values) => turn(cx, values, range, self.lanes, x, |value| value),
+        }
+    }
+}
+
+/// Features are taken in blocks that fill a cache line's worth of bytes of each row.
+const FEATURE_BLOCK: usize = 64;
+
+fn turn<T: Copy>(
+    cx: &Context<'_>,
+    values: &[T],
+    range: std::ops::Range<usize>,
+    lanes: usize,
+    x: &mut [f32],
+    number: impl Fn(T) -> f32,
+) {
+    let row_len = cx.batch.feed.row_len;
+    if cx.live() < lanes {
+        x.fill(0.0);
+    }
+    for block in range.clone().step_by(FEATURE_BLOCK) {
+        let end = range.end.min(block + FEATURE_BLOCK);
+        for (lane, &row) in cx.batch.rows.iter().enumerate() {
+            let start = row as usize * row_len;
+            for (feature, &value) in (block..end).zip(&values[start + block..start + end]) {
+                x[(feature - range.start) * lanes + lane] = number(value);
+            }
+        }
+    }
+}
+
+/// `target[lane]`: the class number or the value each example should be answered with.
+struct LoadTargets {
+    target: Slot,
+    pieces: Pieces,
+}
+
+impl Step for LoadTargets {
+    fn name(&self) -> String {
+        "load targets".to_owned()
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        vec![Access::write(self.target)]
+    }
+
+    fn run(&self, _: usize, cx: &Context<'_>) {
+        // SAFETY: serial, and nobody else touches the targets meanwhile.
+        let target = unsafe { cx.memory.slice_mut(self.target) };
+        target.fill(0.0);
+        let rows = cx.batch.rows.iter().map(|&row| row as usize);
+        match cx.batch.feed.targets {
+            Targets::None => {}
+            Targets::Classes(classes) => target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = classes[row] as f32),
+            Targets::Values(values) => target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = values[row]),
+        }
+    }
+}
+
+/// Adds the loading steps: the graph's first input is the example, its second, if there is one, the target.
+pub(crate) fn lower_inputs(cx: &mut Lowering<'_>) {
+    let inputs: Vec<ValueId> = cx.graph.inputs.iter().copied().filter(|&input| cx.is_lanes(input)).collect();
+    let lanes = cx.lanes;
+    if let Some(&input) = inputs.first() {
+        let features = cx.features(input).expect("has lanes");
+        let x = cx.slot(input);
+        cx.push(LoadRows { x, pieces: Pieces::of(features, features * lanes * 16), lanes });
+    }
+    if let Some(&target) = inputs.get(1) {
+        let target = cx.slot(target);
+        cx.push(LoadTargets { target, pieces: Pieces::serial(1) });
+    }
+}

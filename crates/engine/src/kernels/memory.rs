@@ -1,0 +1,94 @@
+//! The arena: one block of aligned memory that all buffers of a program live in.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+/// Names a buffer of one program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Slot(pub(crate) u32);
+
+/// Buffers start at multiples of this many elements: 64 bytes, a cache line and the widest vector.
+pub(crate) const ALIGNMENT: usize = 16;
+
+/// The arena with the place of every buffer in it.
+///
+/// Several threads write to it at once. That they never write where another reads or writes is what
+/// [`crate::program`] arranges: steps state what each piece touches, and barriers part what would clash.
+pub(crate) struct Memory {
+    base: NonNull<f32>,
+    len: usize,
+    places: Vec<(usize, usize)>,
+}
+
+// SAFETY: the pointer is owned; access from several threads is kept apart as described above.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// A zeroed arena of `len` elements; `places` gives each slot's offset and length.
+    pub(crate) fn new(len: usize, places: Vec<(usize, usize)>) -> Self {
+        let len = len.max(ALIGNMENT);
+        assert!(places.iter().all(|&(start, size)| start + size <= len), "a buffer lies outside of the arena");
+        let layout = Memory::layout(len);
+        // SAFETY: the layout has a size above zero.
+        let raw = unsafe { alloc_zeroed(layout) };
+        let base = NonNull::new(raw.cast()).unwrap_or_else(|| handle_alloc_error(layout));
+        Memory { base, len, places }
+    }
+
+    fn layout(len: usize) -> Layout {
+        Layout::array::<f32>(len).and_then(|layout| layout.align_to(64)).expect("the arena fits the address space")
+    }
+
+    /// The first element of a buffer.
+    pub(crate) fn at(&self, slot: Slot) -> *mut f32 {
+        let (start, _) = self.places[slot.0 as usize];
+        // SAFETY: `new` checked that the place lies inside of the allocation.
+        unsafe { self.base.as_ptr().add(start) }
+    }
+
+    /// Number of elements of a buffer.
+    pub(crate) fn len_of(&self, slot: Slot) -> usize {
+        self.places[slot.0 as usize].1
+    }
+
+    /// Bytes of the whole arena.
+    pub(crate) fn bytes(&self) -> usize {
+        self.len * size_of::<f32>()
+    }
+
+    /// A buffer as a slice.
+    ///
+    /// # Safety
+    ///
+    /// No thread writes to it while the slice lives.
+    pub(crate) unsafe fn slice(&self, slot: Slot) -> &[f32] {
+        // SAFETY: the place is inside of the allocation; the caller vouches for the absence of writers.
+        unsafe { std::slice::from_raw_parts(self.at(slot), self.len_of(slot)) }
+    }
+
+    /// A buffer as a slice, for a thread that has it for itself.
+    ///
+    /// # Safety
+    ///
+    /// No other thread reads or writes it while the slice lives, and no other slice of it lives.
+    #[allow(clippy::mut_from_ref)] // the arena hands out disjoint parts, see the type's documentation
+    pub(crate) unsafe fn slice_mut(&self, slot: Slot) -> &mut [f32] {
+        // SAFETY: as stated.
+        unsafe { std::slice::from_raw_parts_mut(self.at(slot), self.len_of(slot)) }
+    }
+
+    /// A buffer as a slice while nobody else has the arena.
+    pub(crate) fn get(&mut self, slot: Slot) -> &mut [f32] {
+        // SAFETY: the exclusive borrow keeps every other user out.
+        unsafe { self.slice_mut(slot) }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with the same layout.
+        unsafe { dealloc(self.base.as_ptr().cast(), Memory::layout(self.len)) }
+    }
+}

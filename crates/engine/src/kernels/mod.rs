@@ -1,0 +1,89 @@
+//! The kernels: what makes the operators fast. The only place with `unsafe` code.
+//!
+//! Each file holds the steps of one family of operators and the `lower` functions that recognise them in a
+//! graph. An operator without a kernel is computed by its reference (`fallback`).
+
+#![allow(unsafe_code)] // the reason this module exists; every block states why it is sound
+
+pub(crate) mod conv;
+pub(crate) mod conv_pool;
+pub(crate) mod denormal;
+pub(crate) mod dense;
+pub(crate) mod elementwise;
+pub(crate) mod fallback;
+pub(crate) mod features;
+pub(crate) mod geometry;
+pub(crate) mod load;
+pub(crate) mod loss;
+pub(crate) mod memory;
+pub(crate) mod reduce;
+pub(crate) mod simd;
+pub(crate) mod softmax;
+pub(crate) mod tile;
+pub(crate) mod update;
+
+use graph::NodeId;
+use memory::{Memory, Slot};
+
+use crate::lower::Lowering;
+
+/// A buffer as a slice, for the first thread after a batch: what is read there is written by steps of that
+/// thread, or before a meeting that it took part in, and by nobody until the next meeting.
+pub(crate) fn read_only(memory: &Memory, slot: Slot) -> &[f32] {
+    // SAFETY: only called from the function that runs after a batch, on values that are kept: their memory is
+    // shared with no other value, and the others cannot pass the next meeting without this thread.
+    unsafe { memory.slice(slot) }
+}
+
+/// Offers a node to a kernel; true if the kernel took it.
+type Lower = fn(&mut Lowering<'_>, NodeId) -> bool;
+
+/// Which kernels know which operator, the most special first.
+const KERNELS: &[(&str, Lower)] = &[
+    ("Conv", conv_pool::lower),
+    ("Conv", conv::lower),
+    ("ConvGradInput", conv::lower_input_gradient),
+    ("ConvGradWeight", conv::lower_weight_gradient),
+    ("Gemm", dense::lower),
+    ("GradientDescentUpdate", update::lower),
+    ("MomentumUpdate", update::lower),
+    ("AdamUpdate", update::lower),
+    ("Add", elementwise::lower_binary),
+    ("Sub", elementwise::lower_binary),
+    ("Mul", elementwise::lower_binary),
+    ("Div", elementwise::lower_binary),
+    ("ReluGrad", elementwise::lower_binary),
+    ("Relu", elementwise::lower_unary),
+    ("Sigmoid", elementwise::lower_unary),
+    ("Tanh", elementwise::lower_unary),
+    ("Neg", elementwise::lower_unary),
+    ("Exp", elementwise::lower_unary),
+    ("Log", elementwise::lower_unary),
+    ("Sqrt", elementwise::lower_unary),
+    ("Abs", elementwise::lower_unary),
+    ("Cast", features::lower_cast),
+    ("Identity", features::lower_view),
+    ("Flatten", features::lower_view),
+    ("Reshape", features::lower_view),
+    ("Squeeze", features::lower_view),
+    ("Unsqueeze", features::lower_view),
+    ("Dropout", features::lower_inactive_dropout),
+    ("ReduceSum", reduce::lower_sum),
+    ("Softmax", softmax::lower),
+    ("SoftmaxCrossEntropyLoss", loss::lower_cross_entropy),
+    ("SoftmaxCrossEntropyLossGrad", loss::lower_cross_entropy_gradient),
+    ("MeanSquaredError", loss::lower_squared_error),
+    ("MeanSquaredErrorGrad", loss::lower_squared_error_gradient),
+];
+
+/// Lowers a node with the first kernel that takes it, else with its operator's reference.
+pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) {
+    if cx.recall(id) {
+        return;
+    }
+    let (_, op) = cx.node(id);
+    let mut kernels = KERNELS.iter().filter(|(name, _)| *name == op).map(|(_, lower)| lower);
+    if !kernels.any(|lower| lower(cx, id)) {
+        fallback::lower(cx, id);
+    }
+}

@@ -1,0 +1,85 @@
+//! Sums over the batch and the positions of maps: the gradients of biases.
+
+use graph::NodeId;
+use tensor::Tensor;
+
+use super::memory::Slot;
+use super::simd::{Simd, dispatch};
+use crate::lower::{Layout, Lowering};
+use crate::step::{Access, Context, Pieces, Step};
+
+/// `y[c] = sum over positions and lanes of x[c][position][lane]`.
+struct ChannelSum {
+    x: Slot,
+    y: Slot,
+    pieces: Pieces,
+    /// Elements per channel: positions times lanes.
+    len: usize,
+}
+
+impl Step for ChannelSum {
+    fn name(&self) -> String {
+        format!("channel sum {}", self.pieces.total())
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        vec![Access::read_own(self.x, &self.pieces, self.len), Access::write_own(self.y, &self.pieces, 1)]
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let range = self.pieces.range(piece);
+        let (from, to, len) = (range.start, range.end, self.len);
+        let x: *const f32 = cx.memory.at(self.x);
+        let y = cx.memory.at(self.y);
+        // SAFETY: channels `from..to` of both buffers belong to this piece; `len` is whole vectors.
+        unsafe {
+            dispatch!(cx.level => channel_sum::<S>(x: *const f32, y: *mut f32, from: usize, to: usize, len: usize));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn channel_sum<S: Simd>(x: *const f32, y: *mut f32, from: usize, to: usize, len: usize) {
+    for channel in from..to {
+        // SAFETY: the caller's.
+        unsafe {
+            let x = x.add(channel * len);
+            let mut sum = S::splat(0.0);
+            for at in (0..len).step_by(S::WIDTH) {
+                sum = S::add(sum, S::load(x.add(at)));
+            }
+            *y.add(channel) = S::sum(sum);
+        }
+    }
+}
+
+/// Lowers a sum over the batch and all axes behind the first feature axis.
+pub(crate) fn lower_sum(cx: &mut Lowering<'_>, id: NodeId) -> bool {
+    let (node, _) = cx.node(id);
+    let (x, y) = (node.inputs[0].expect("required"), node.outputs[0]);
+    let Some(dims) = cx.feature_dims(x) else { return false };
+    let Some(axes) = node.inputs.get(1).copied().flatten().and_then(|axes| cx.constant(axes)) else { return false };
+    let rank = dims.len() + 1;
+    let mut axes: Vec<i64> = axes.get::<i64>().unwrap_or(&[]).iter().map(|&axis| axis.rem_euclid(rank as i64)).collect();
+    axes.sort_unstable();
+    let wanted: Vec<i64> = (0..rank as i64).filter(|&axis| axis != 1).collect();
+    let Layout::Plain(plain) = cx.layout(y) else { return false };
+    // The sums lie side by side; a shape such as [channels, 1, 1] would pad each of them to a row.
+    if axes != wanted || dims.is_empty() || plain.rows * plain.cols != dims[0] || plain.rows != 1 {
+        return false;
+    }
+    let len = dims[1..].iter().product::<usize>() * cx.lanes;
+    let pieces = cx.cut(x, dims[0], dims[0] * len);
+    let (x, y) = (cx.slot(x), cx.slot(y));
+    cx.push(ChannelSum { x, y, pieces, len });
+    true
+}
+
+/// The single number in `tensor`, if it holds exactly one.
+pub(crate) fn single(tensor: &Tensor) -> Option<f32> {
+    (tensor.len() == 1).then(|| tensor.to_f64()[0] as f32)
+}

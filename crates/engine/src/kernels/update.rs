@@ -1,0 +1,318 @@
+//! Optimiser steps, as a pass of their own or on the accumulators of a weight gradient.
+//!
+//! The formulas are those of the operators `GradientDescentUpdate`, `MomentumUpdate` and `AdamUpdate`.
+
+use graph::{Attribute, Node, NodeId};
+
+use super::memory::Slot;
+use super::simd::{Simd, dispatch};
+use crate::lower::{Layout, Lowering};
+use crate::step::{Access, Context, Pieces, Step};
+use crate::training_graph::state_pairs;
+
+/// Which rule turns a gradient into a new weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    GradientDescent,
+    Momentum { momentum: f32, nesterov: bool },
+    Adam { beta1: f32, beta2: f32, epsilon: f32, weight_decay: f32 },
+}
+
+/// An optimiser with its settings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Optimizer {
+    kind: Kind,
+    l1: f32,
+    l2: f32,
+}
+
+/// One weight tensor with its moments: what an update works on.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) weight: Slot,
+    /// Velocity, or first and second moment.
+    pub(crate) moments: Vec<Slot>,
+    pub(crate) optimizer: Optimizer,
+}
+
+impl Target {
+    /// Reads an update node. Its outputs live where its inputs do.
+    pub(crate) fn of(cx: &mut Lowering<'_>, node: NodeId) -> Self {
+        let node = cx.graph.node(node).clone();
+        let optimizer = Optimizer::of(&node);
+        let states = if matches!(optimizer.kind, Kind::GradientDescent) { 0 } else { node.outputs.len() - 1 };
+        let weight = cx.slot(node.inputs[0].expect("required"));
+        let moments: Vec<Slot> = (0..states).map(|index| cx.slot(node.inputs[2 + index].expect("required"))).collect();
+        for (before, after) in state_pairs(&node) {
+            cx.alias(after, before);
+        }
+        Target { weight, moments, optimizer }
+    }
+
+    /// Accesses of a step whose pieces own the weight in shares of `elements` per item.
+    pub(crate) fn access(&self, pieces: &Pieces, elements: usize) -> Vec<Access> {
+        let own = |&slot: &Slot| Access::write_own(slot, pieces, elements);
+        std::iter::once(&self.weight).chain(&self.moments).map(own).collect()
+    }
+
+    /// Where the weight and its moments are.
+    pub(crate) fn pointers(&self, cx: &Context<'_>) -> Pointers {
+        let moment = |index: usize| self.moments.get(index).map_or(std::ptr::null_mut(), |&slot| cx.memory.at(slot));
+        Pointers { weight: cx.memory.at(self.weight), moments: [moment(0), moment(1)] }
+    }
+}
+
+/// First elements of a weight and its moments.
+#[derive(Clone, Copy)]
+pub(crate) struct Pointers {
+    pub(crate) weight: *mut f32,
+    pub(crate) moments: [*mut f32; 2],
+}
+
+/// The numbers a rule needs in one training step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Coefficients {
+    beta1: f32,
+    beta2: f32,
+    epsilon: f32,
+    /// The learning rate; for Adam, divided by `1 - beta1^t`.
+    rate: f32,
+    /// `1 / sqrt(1 - beta2^t)`.
+    spread: f32,
+    /// Learning rate times decoupled weight decay.
+    decay: f32,
+    l1: f32,
+    l2: f32,
+    nesterov: bool,
+}
+
+impl Optimizer {
+    fn of(node: &Node) -> Self {
+        let float = |name: &str| match node.attribute(name) {
+            Some(Attribute::Float(value)) => value,
+            other => panic!("{} attribute {name} is {other:?}", node.name),
+        };
+        let kind = match node.op_name() {
+            "GradientDescentUpdate" => Kind::GradientDescent,
+            "MomentumUpdate" => Kind::Momentum {
+                momentum: float("momentum"),
+                nesterov: node.attribute("nesterov") == Some(Attribute::Int(1)),
+            },
+            "AdamUpdate" => Kind::Adam {
+                beta1: float("beta1"),
+                beta2: float("beta2"),
+                epsilon: float("epsilon"),
+                weight_decay: float("weight_decay"),
+            },
+            other => panic!("{other} is no optimiser step"),
+        };
+        Optimizer { kind, l1: float("l1"), l2: float("l2") }
+    }
+
+    /// The coefficients of step `step`, counted from 1.
+    pub(crate) fn coefficients(&self, step: u64, learning_rate: f32) -> Coefficients {
+        let rate = learning_rate as f64;
+        let plain = Coefficients {
+            beta1: 0.0,
+            beta2: 0.0,
+            epsilon: 0.0,
+            rate: learning_rate,
+            spread: 1.0,
+            decay: 0.0,
+            l1: self.l1,
+            l2: self.l2,
+            nesterov: false,
+        };
+        match self.kind {
+            Kind::GradientDescent => plain,
+            Kind::Momentum { momentum, nesterov } => Coefficients { beta1: momentum, nesterov, ..plain },
+            Kind::Adam { beta1, beta2, epsilon, weight_decay } => Coefficients {
+                beta1,
+                beta2,
+                epsilon,
+                rate: (rate / (1.0 - (beta1 as f64).powf(step as f64))) as f32,
+                spread: (1.0 / (1.0 - (beta2 as f64).powf(step as f64)).sqrt()) as f32,
+                decay: (rate * weight_decay as f64) as f32,
+                ..plain
+            },
+        }
+    }
+
+    /// Whether the gradient or the weight is changed by a penalty.
+    fn penalised(&self) -> bool {
+        let decay = matches!(self.kind, Kind::Adam { weight_decay, .. } if weight_decay != 0.0);
+        self.l1 != 0.0 || self.l2 != 0.0 || decay
+    }
+
+    /// The rule compiled for this optimiser.
+    pub(crate) fn compiled(&self) -> Compiled {
+        match (self.kind, self.penalised()) {
+            (Kind::GradientDescent, _) => Compiled::GradientDescent,
+            (Kind::Momentum { .. }, _) => Compiled::Momentum,
+            (Kind::Adam { .. }, false) => Compiled::Adam,
+            (Kind::Adam { .. }, true) => Compiled::AdamPenalised,
+        }
+    }
+}
+
+/// The rules there is a compiled kernel for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compiled {
+    GradientDescent,
+    Momentum,
+    Adam,
+    AdamPenalised,
+}
+
+/// A rule as code: applied to one vector of weights at a time.
+pub(crate) trait Rule {
+    /// Updates the weights at `at.weight + offset` and their moments from the gradient `g`.
+    ///
+    /// # Safety
+    ///
+    /// `WIDTH` elements from `offset` can be read and written in the weight and in each moment the rule has.
+    unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V);
+}
+
+/// `g + l1 sign(w) + l2 w`.
+#[inline(always)]
+unsafe fn penalise<S: Simd>(c: &Coefficients, w: S::V, g: S::V) -> S::V {
+    // SAFETY: the caller is compiled for the instruction set.
+    unsafe {
+        let zero = S::splat(0.0);
+        let positive = S::keep(S::greater(w, zero), S::splat(c.l1));
+        let negative = S::keep(S::greater(zero, w), S::splat(c.l1));
+        let g = S::add(g, S::sub(positive, negative));
+        S::mul_add(S::splat(c.l2), w, g)
+    }
+}
+
+/// Gradient descent.
+pub(crate) struct GradientDescent;
+/// Momentum, plain or Nesterov.
+pub(crate) struct Momentum;
+/// Adam and, with `PENALTY`, AdamW and Adam with L1 or L2.
+pub(crate) struct Adam<const PENALTY: bool>;
+
+impl Rule for GradientDescent {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            let w = S::load(at.weight.add(offset));
+            let g = penalise::<S>(c, w, g);
+            S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), g, w));
+        }
+    }
+}
+
+impl Rule for Momentum {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            let w = S::load(at.weight.add(offset));
+            let g = penalise::<S>(c, w, g);
+            let velocity = S::mul_add(S::splat(c.beta1), S::load(at.moments[0].add(offset)), g);
+            S::store(at.moments[0].add(offset), velocity);
+            let ahead = if c.nesterov { S::mul_add(S::splat(c.beta1), velocity, g) } else { velocity };
+            S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), ahead, w));
+        }
+    }
+}
+
+impl<const PENALTY: bool> Rule for Adam<PENALTY> {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            let w = S::load(at.weight.add(offset));
+            let g = if PENALTY { penalise::<S>(c, w, g) } else { g };
+            let m = S::mul(S::splat(1.0 - c.beta1), g);
+            let m = S::mul_add(S::splat(c.beta1), S::load(at.moments[0].add(offset)), m);
+            let v = S::mul(S::mul(S::splat(1.0 - c.beta2), g), g);
+            let v = S::mul_add(S::splat(c.beta2), S::load(at.moments[1].add(offset)), v);
+            S::store(at.moments[0].add(offset), m);
+            S::store(at.moments[1].add(offset), v);
+            let scale = S::mul_add(S::sqrt(v), S::splat(c.spread), S::splat(c.epsilon));
+            let w = if PENALTY { S::mul_sub_from(S::splat(c.decay), w, w) } else { w };
+            S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), S::div(m, scale), w));
+        }
+    }
+}
+
+/// Calls a kernel generic over [`Rule`] with the rule that `$compiled` names, at the level `$level`.
+macro_rules! dispatch_rule {
+    ($compiled:expr, $level:expr => $kernel:ident ($($arg:ident : $ty:ty),* $(,)?)) => {{
+        use $crate::kernels::update::{Adam, Compiled, GradientDescent, Momentum};
+        match $compiled {
+            Compiled::GradientDescent => dispatch!($level => $kernel::<S, GradientDescent>($($arg: $ty),*)),
+            Compiled::Momentum => dispatch!($level => $kernel::<S, Momentum>($($arg: $ty),*)),
+            Compiled::Adam => dispatch!($level => $kernel::<S, Adam<false>>($($arg: $ty),*)),
+            Compiled::AdamPenalised => dispatch!($level => $kernel::<S, Adam<true>>($($arg: $ty),*)),
+        }
+    }};
+}
+pub(crate) use dispatch_rule;
+
+/// An optimiser step as a pass of its own, for gradients that are in memory.
+struct Update {
+    target: Target,
+    gradient: Slot,
+    /// In rows of `stride` elements.
+    pieces: Pieces,
+    stride: usize,
+}
+
+impl Step for Update {
+    fn name(&self) -> String {
+        format!("update {:?}", self.target.optimizer.compiled())
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        let mut access = self.target.access(&self.pieces, self.stride);
+        access.push(Access::read_own(self.gradient, &self.pieces, self.stride));
+        access
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let rows = self.pieces.range(piece);
+        let (from, to) = (rows.start * self.stride, rows.end * self.stride);
+        let at = self.target.pointers(cx);
+        let gradient: *const f32 = cx.memory.at(self.gradient);
+        let coefficients = self.target.optimizer.coefficients(cx.step, cx.learning_rate);
+        let coefficients = &coefficients;
+        // SAFETY: the piece owns rows `from..to` of weight, moments and gradient, which have one layout;
+        // the stride is a multiple of the widest vector.
+        unsafe {
+            dispatch_rule!(self.target.optimizer.compiled(), cx.level => pass(
+                coefficients: &Coefficients, at: Pointers, gradient: *const f32, from: usize, to: usize));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn pass<S: Simd, R: Rule>(c: &Coefficients, at: Pointers, gradient: *const f32, from: usize, to: usize) {
+    for offset in (from..to).step_by(S::WIDTH) {
+        // SAFETY: the caller's.
+        unsafe { R::apply::<S>(c, at, offset, S::load(gradient.add(offset))) };
+    }
+}
+
+/// Lowers an update node whose gradient is in memory.
+pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
+    let node = cx.graph.node(id).clone();
+    let gradient_value = node.inputs[1].expect("required");
+    let target = Target::of(cx, id);
+    let gradient = cx.slot(gradient_value);
+    let weight_layout = cx.layout(node.inputs[0].expect("required"));
+    assert_eq!(weight_layout, cx.layout(gradient_value), "{}: gradient laid out unlike its weight", node.name);
+    let Layout::Plain(plain) = weight_layout else { panic!("{}: a weight per example", node.name) };
+    let pieces = Pieces::of(plain.rows, plain.rows * plain.stride * 10);
+    cx.push(Update { target, gradient, pieces, stride: plain.stride });
+    true
+}

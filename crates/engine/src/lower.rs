@@ -1,0 +1,327 @@
+//! Graph → program: which kernel computes which nodes.
+//!
+//! The walk goes through the nodes in topological order. Each node is offered to the kernels that know its
+//! operator; a kernel may take several nodes at once (a fused pattern). What no kernel takes is computed by
+//! the operator's reference.
+
+use std::collections::BTreeMap;
+
+use graph::{Graph, Node, NodeId, ValueId};
+use tensor::Tensor;
+
+pub(crate) use crate::layout::{Layout, Plain};
+use crate::cpu::Level;
+use crate::error::EngineError;
+use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
+use crate::program::{BufferSpec, Program};
+use crate::step::{Pieces, Step};
+use crate::training_graph::state_pairs;
+
+/// A program with what is needed to fill it and to read its results.
+pub(crate) struct Lowered {
+    pub(crate) program: Program,
+    /// For each value of the graph that has memory: where and how it lies.
+    pub(crate) places: BTreeMap<ValueId, (Slot, Layout)>,
+    pub(crate) lanes: usize,
+}
+
+/// Lowers `graph` for batches of up to `batch` examples. `keep` are values that will be read after a batch.
+pub(crate) fn lower(graph: &Graph, batch: usize, level: Level, keep: &[ValueId]) -> Result<Lowered, EngineError> {
+    let mut cx = Lowering::new(graph, batch, keep)?;
+    kernels::load::lower_inputs(&mut cx);
+    for (id, _) in graph.nodes() {
+        if !cx.is_done(id) && cx.live[id.0 as usize] {
+            // A value that a node replaces from step to step stays where it is.
+            for (before, after) in state_pairs(graph.node(id)) {
+                cx.alias(after, before);
+            }
+            kernels::lower(&mut cx, id);
+            cx.done(id);
+        }
+    }
+    let Lowering { slots, layouts, constants, mut buffers, steps, lanes, .. } = cx;
+    for (value, _) in graph.values() {
+        // A value that will be read after the batch keeps its memory to itself.
+        if let (true, Some(slot)) = (keep.contains(&value), slots[value.0 as usize]) {
+            buffers[slot.0 as usize].persistent = true;
+        }
+    }
+    let mut program = Program::new(steps, &buffers, level);
+    let mut places = BTreeMap::new();
+    for (value, _) in graph.values() {
+        let Some(slot) = slots[value.0 as usize] else { continue };
+        let layout = layouts[value.0 as usize].clone();
+        if let (Some(tensor), Layout::Plain(plain)) = (constants.get(&value), &layout) {
+            plain.write(tensor, program.memory.get(slot));
+        }
+        places.insert(value, (slot, layout));
+    }
+    Ok(Lowered { program, places, lanes })
+}
+
+/// The state of a lowering: what kernels ask and what they add to.
+pub(crate) struct Lowering<'g> {
+    pub(crate) graph: &'g Graph,
+    /// Number of lanes: the batch size rounded up to whole vectors.
+    pub(crate) lanes: usize,
+    slots: Vec<Option<Slot>>,
+    layouts: Vec<Layout>,
+    constants: BTreeMap<ValueId, Tensor>,
+    buffers: Vec<BufferSpec>,
+    cuts: BTreeMap<Slot, Pieces>,
+    padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
+    steps: Vec<Box<dyn Step>>,
+    done: Vec<bool>,
+    live: Vec<bool>,
+    users: Vec<Vec<NodeId>>,
+    keep: Vec<ValueId>,
+    deferred: BTreeMap<NodeId, Deferred>,
+}
+
+/// How a node will be lowered when the walk reaches it, as settled by an earlier node of its pattern.
+type Deferred = Box<dyn FnOnce(&mut Lowering<'_>, NodeId) -> bool>;
+
+impl<'g> Lowering<'g> {
+    fn new(graph: &'g Graph, batch: usize, keep: &[ValueId]) -> Result<Self, EngineError> {
+        let keep: Vec<ValueId> = graph.outputs.iter().chain(keep).copied().collect();
+        let live = live_nodes(graph, &keep);
+        let mut users = vec![Vec::new(); graph.values().count()];
+        for (id, node) in graph.nodes().filter(|(id, _)| live[id.0 as usize]) {
+            node.inputs.iter().flatten().for_each(|value| users[value.0 as usize].push(id));
+        }
+        users.iter_mut().for_each(|nodes: &mut Vec<NodeId>| nodes.dedup());
+        let transposed = transposed_weights(graph, &users);
+        let layouts = graph.values().map(|(id, value)| {
+            Layout::of(&value.ty.shape, transposed[id.0 as usize]).map_err(|dim| EngineError::UnknownLength {
+                value: value.name.clone(),
+                shape: value.ty.shape.to_string(),
+                dim: dim.to_string(),
+            })
+        });
+        let layouts = layouts.collect::<Result<_, _>>()?;
+        let constants = fold_constants(graph, &live);
+        Ok(Lowering {
+            graph,
+            lanes: batch.next_multiple_of(ALIGNMENT),
+            slots: vec![None; users.len()],
+            layouts,
+            done: graph.nodes().map(|(_, node)| node.outputs.iter().all(|id| constants.contains_key(id))).collect(),
+            constants,
+            buffers: Vec::new(),
+            cuts: BTreeMap::new(),
+            padded: BTreeMap::new(),
+            steps: Vec::new(),
+            live,
+            users,
+            keep,
+            deferred: BTreeMap::new(),
+        })
+    }
+
+    /// How a value lies in memory.
+    pub(crate) fn layout(&self, value: ValueId) -> Layout {
+        self.layouts[value.0 as usize].clone()
+    }
+
+    /// Whether there is one of this value per example.
+    pub(crate) fn is_lanes(&self, value: ValueId) -> bool {
+        matches!(self.layouts[value.0 as usize], Layout::Lanes { .. })
+    }
+
+    /// The dimensions of a value behind the batch, if it has one per example.
+    pub(crate) fn feature_dims(&self, value: ValueId) -> Option<Vec<usize>> {
+        match &self.layouts[value.0 as usize] {
+            Layout::Lanes { features } => Some(features.clone()),
+            Layout::Plain(_) => None,
+        }
+    }
+
+    /// Numbers per example, if there is one of this value per example.
+    pub(crate) fn features(&self, value: ValueId) -> Option<usize> {
+        self.feature_dims(value).map(|dims| dims.iter().product())
+    }
+
+    /// The memory of a value, made where it has none yet.
+    pub(crate) fn slot(&mut self, value: ValueId) -> Slot {
+        if let Some(slot) = self.slots[value.0 as usize] {
+            return slot;
+        }
+        let len = self.layouts[value.0 as usize].len(self.lanes);
+        let persistent = self.constants.contains_key(&value);
+        let slot = self.add_buffer(len, persistent);
+        self.slots[value.0 as usize] = Some(slot);
+        slot
+    }
+
+    /// Gives `value` the memory of `of`.
+    pub(crate) fn alias(&mut self, value: ValueId, of: ValueId) {
+        let slot = self.slot(of);
+        self.slots[value.0 as usize] = Some(slot);
+        if self.layouts[value.0 as usize].len(self.lanes) != self.layouts[of.0 as usize].len(self.lanes) {
+            panic!("{} and {} differ in size", self.graph.value(value).name, self.graph.value(of).name);
+        }
+    }
+
+    /// Memory for the course of one batch.
+    pub(crate) fn temporary(&mut self, len: usize) -> Slot {
+        self.add_buffer(len, false)
+    }
+
+    /// Memory that keeps its content from batch to batch; zero at first.
+    pub(crate) fn persistent(&mut self, len: usize) -> Slot {
+        self.add_buffer(len, true)
+    }
+
+    fn add_buffer(&mut self, len: usize, persistent: bool) -> Slot {
+        self.buffers.push(BufferSpec { len, persistent });
+        Slot((self.buffers.len() - 1) as u32)
+    }
+
+    /// Adds a step.
+    pub(crate) fn push(&mut self, step: impl Step + 'static) {
+        self.steps.push(Box::new(step));
+    }
+
+    /// Notes how the maker of a value cut its features, so that readers can cut alike and need no meeting.
+    pub(crate) fn set_cut(&mut self, value: ValueId, pieces: Pieces) {
+        let slot = self.slot(value);
+        self.cuts.insert(slot, pieces);
+    }
+
+    /// A cut of `count` items of a value: its maker's, if that cut whole items, else an even one.
+    pub(crate) fn cut(&mut self, value: ValueId, count: usize, work: usize) -> Pieces {
+        let slot = self.slot(value);
+        let even = Pieces::of(count, work);
+        match self.cuts.get(&slot) {
+            Some(cut) if cut.total() == count && !even.is_serial() => cut.clone(),
+            _ => even,
+        }
+    }
+
+    /// The memory of `value` with zeros around its maps, and whether it was made just now.
+    pub(crate) fn padded(&mut self, value: ValueId, pads: &[usize], len: usize) -> (Slot, bool) {
+        if let Some(&slot) = self.padded.get(&(value, pads.to_vec())) {
+            return (slot, false);
+        }
+        let slot = self.persistent(len);
+        self.padded.insert((value, pads.to_vec()), slot);
+        (slot, true)
+    }
+
+    /// Settles how `node` will be lowered when the walk reaches it.
+    pub(crate) fn remember(&mut self, node: NodeId, lower: impl FnOnce(&mut Lowering<'_>, NodeId) -> bool + 'static) {
+        self.deferred.insert(node, Box::new(lower));
+    }
+
+    /// Lowers `node` as settled before; false if nothing was.
+    pub(crate) fn recall(&mut self, node: NodeId) -> bool {
+        self.deferred.remove(&node).is_some_and(|lower| lower(self, node))
+    }
+
+    /// The nodes that read a value.
+    pub(crate) fn users(&self, value: ValueId) -> &[NodeId] {
+        &self.users[value.0 as usize]
+    }
+
+    /// The node that reads a value, if there is exactly one and the value is no result.
+    pub(crate) fn only_user(&self, value: ValueId) -> Option<NodeId> {
+        match self.users(value) {
+            [user] if !self.is_kept(value) => Some(*user),
+            _ => None,
+        }
+    }
+
+    /// Whether a value is read from outside.
+    pub(crate) fn is_kept(&self, value: ValueId) -> bool {
+        self.keep.contains(&value)
+    }
+
+    /// The value of a constant, those computed from constants included.
+    pub(crate) fn constant(&self, value: ValueId) -> Option<&Tensor> {
+        self.constants.get(&value)
+    }
+
+    /// The node and its operator's name.
+    pub(crate) fn node(&self, id: NodeId) -> (&'g Node, &'static str) {
+        let node = self.graph.node(id);
+        (node, node.op_name())
+    }
+
+    /// Marks a node as taken.
+    pub(crate) fn done(&mut self, node: NodeId) {
+        self.done[node.0 as usize] = true;
+    }
+
+    /// Whether a node is taken.
+    pub(crate) fn is_done(&self, node: NodeId) -> bool {
+        self.done[node.0 as usize]
+    }
+}
+
+/// Nodes that something asked for depends on. Optimiser steps are asked for by being there.
+fn live_nodes(graph: &Graph, keep: &[ValueId]) -> Vec<bool> {
+    let mut wanted = vec![false; graph.values().count()];
+    keep.iter().for_each(|id| wanted[id.0 as usize] = true);
+    let mut live = vec![false; graph.nodes().len()];
+    for (id, node) in graph.nodes().rev() {
+        if is_update(node) || node.outputs.iter().any(|id| wanted[id.0 as usize]) {
+            live[id.0 as usize] = true;
+            node.inputs.iter().flatten().for_each(|id| wanted[id.0 as usize] = true);
+        }
+    }
+    live
+}
+
+/// Whether a node is an optimiser step.
+pub(crate) fn is_update(node: &Node) -> bool {
+    node.op_name().ends_with("Update")
+}
+
+/// The values that nodes replace from step to step.
+pub(crate) fn changed_values(graph: &Graph) -> Vec<ValueId> {
+    graph.nodes().flat_map(|(_, node)| state_pairs(node)).map(|(before, _)| before).collect()
+}
+
+/// Constants, and what is computed from constants alone, except where an optimiser changes them.
+fn fold_constants(graph: &Graph, live: &[bool]) -> BTreeMap<ValueId, Tensor> {
+    let mut constants: BTreeMap<ValueId, Tensor> =
+        graph.values().filter_map(|(id, value)| Some((id, value.constant.clone()?))).collect();
+    let changed = changed_values(graph);
+    for (id, node) in graph.nodes() {
+        let fixed = |value: &ValueId| constants.contains_key(value) && !changed.contains(value);
+        if !live[id.0 as usize] || is_update(node) || !node.inputs.iter().flatten().all(fixed) {
+            continue;
+        }
+        let inputs = node.inputs.iter().map(|input| input.map(|id| &constants[&id])).collect();
+        // What the reference refuses is left to the run, which reports it.
+        if let Ok(outputs) = node.call(inputs) {
+            constants.extend(node.outputs.iter().copied().zip(outputs));
+        }
+    }
+    constants
+}
+
+/// For each value: whether it is a weight that lies better with its columns as rows, because dense layers read
+/// it with `transB`. Its gradient and moments lie alike.
+fn transposed_weights(graph: &Graph, users: &[Vec<NodeId>]) -> Vec<bool> {
+    let mut transposed = vec![false; users.len()];
+    for (_, node) in graph.nodes().filter(|(_, node)| is_update(node)) {
+        let Some(weight) = node.inputs[0] else { continue };
+        let forward = users[weight.0 as usize].iter().map(|&user| graph.node(user)).find(|user| {
+            user.op_name() == "Gemm" && user.inputs[1] == Some(weight) && user.inputs.len() == 3
+        });
+        if forward.is_some_and(|node| node.attribute("transB") == Some(graph::Attribute::Int(1))) {
+            let alike = node.inputs.iter().flatten().chain(&node.outputs);
+            alike.filter(|id| graph.ty(**id).shape.rank() == 2).for_each(|id| transposed[id.0 as usize] = true);
+        }
+    }
+    for (_, node) in graph.nodes().filter(|(_, node)| node.op_name() == "Gemm") {
+        let Some(weight) = node.inputs[1] else { continue };
+        let only_products = users[weight.0 as usize].iter().all(|&user| graph.node(user).op_name() == "Gemm");
+        let constant = graph.value(weight).constant.is_some();
+        if constant && only_products && node.attribute("transB") == Some(graph::Attribute::Int(1)) {
+            transposed[weight.0 as usize] = true;
+        }
+    }
+    transposed
+}

@@ -1,0 +1,93 @@
+//! Inference: batches in, answers out.
+
+use graph::{Graph, ValueId, ValueType};
+use tensor::Tensor;
+
+use crate::error::EngineError;
+use crate::feed::Feed;
+use crate::kernels::memory::{Memory, Slot};
+use crate::kernels::read_only;
+use crate::layout::Layout;
+use crate::lower::{Lowered, lower};
+use crate::program::{Flow, Schedule};
+use crate::trainer::Options;
+
+/// A graph ready to run forwards.
+pub struct Predictor {
+    graph: Graph,
+    lowered: Lowered,
+    options: Options,
+    outputs: Vec<(ValueId, Slot, Vec<usize>)>,
+}
+
+impl Predictor {
+    /// Plans `graph`. Errors unless it has one input and every output has one value per example.
+    pub fn new(graph: &Graph, options: Options) -> Result<Self, EngineError> {
+        if graph.inputs.len() != 1 {
+            return Err(EngineError::Form(format!("expected one input, found {}", graph.inputs.len())));
+        }
+        let lowered = lower(graph, options.batch, options.level, &graph.outputs)?;
+        let outputs = graph.outputs.iter().map(|&id| match lowered.places.get(&id) {
+            Some((slot, Layout::Lanes { features })) => Ok((id, *slot, features.clone())),
+            _ => Err(EngineError::Form(format!("output {} has no value per example", graph.value(id).name))),
+        });
+        let outputs = outputs.collect::<Result<_, _>>()?;
+        Ok(Predictor { graph: graph.clone(), lowered, options, outputs })
+    }
+
+    /// Bytes of the arena: weights and activations.
+    pub fn bytes(&self) -> usize {
+        self.lowered.program.bytes()
+    }
+
+    /// The plan, one line per step; `|` stands where the threads meet before a step.
+    pub fn describe(&self) -> String {
+        self.lowered.program.describe()
+    }
+
+    /// Replaces constants by name. Errors, and changes nothing, where a name is unknown or a type differs.
+    pub fn set_constants(&mut self, constants: &[(String, Tensor)]) -> Result<(), EngineError> {
+        let mut found = Vec::new();
+        for (name, tensor) in constants {
+            let value = self.graph.find_value(name).filter(|&id| self.graph.value(id).constant.is_some());
+            let value = value.ok_or_else(|| EngineError::State(format!("there is no constant {name}")))?;
+            let (expected, given) = (&self.graph.value(value).ty, ValueType::of(tensor));
+            if expected != &given {
+                return Err(EngineError::State(format!("{name} is {expected}, given was {given}")));
+            }
+            match self.lowered.places.get(&value) {
+                Some((slot, Layout::Plain(plain))) => found.push((*slot, plain.clone(), tensor)),
+                _ => return Err(EngineError::State(format!("{name} was folded into the plan"))),
+            }
+        }
+        for (slot, plain, tensor) in found {
+            plain.write(tensor, self.lowered.program.memory.get(slot));
+        }
+        Ok(())
+    }
+
+    /// The graph's outputs for the rows of `feed` in `order`: one tensor per output, rows first.
+    pub fn run(&mut self, feed: Feed<'_>, order: &[u32]) -> Vec<Tensor> {
+        let Options { batch, threads, .. } = self.options;
+        let lanes = self.lowered.lanes;
+        let mut values: Vec<Vec<f32>> = self.outputs.iter().map(|(_, _, dims)| {
+            Vec::with_capacity(order.len() * dims.iter().product::<usize>())
+        }).collect();
+        let mut after = |index: usize, memory: &Memory| {
+            let live = order.len().min((index + 1) * batch) - index * batch;
+            for ((_, slot, dims), values) in self.outputs.iter().zip(&mut values) {
+                let (count, from) = (dims.iter().product::<usize>(), read_only(memory, *slot));
+                values.extend((0..live).flat_map(|lane| (0..count).map(move |feature| from[feature * lanes + lane])));
+            }
+            Flow::Continue
+        };
+        let schedule = Schedule { first_step: 1, learning_rate: 0.0 };
+        self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after);
+        let shaped = self.outputs.iter().zip(values).map(|((id, _, dims), values)| {
+            let mut shape = vec![order.len()];
+            shape.extend(dims);
+            Tensor::new(shape, values).cast(self.graph.ty(*id).dtype)
+        });
+        shaped.collect()
+    }
+}

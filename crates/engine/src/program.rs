@@ -1,0 +1,298 @@
+//! A program: the steps of one batch, where they need the threads to meet, and how threads run them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::cpu::Level;
+use crate::feed::{Batch, Feed};
+use crate::kernels::denormal::FlushDenormals;
+use crate::kernels::memory::{ALIGNMENT, Memory, Slot};
+use crate::step::{Access, Context, Mode, Part, Step};
+
+/// A buffer before it has a place: how many elements, and whether its content outlives a batch.
+#[derive(Debug, Clone)]
+pub(crate) struct BufferSpec {
+    pub(crate) len: usize,
+    pub(crate) persistent: bool,
+}
+
+/// The steps of one batch and the memory they work in.
+pub(crate) struct Program {
+    steps: Vec<Box<dyn Step>>,
+    /// Whether the threads meet before the step.
+    barriers: Vec<bool>,
+    pub(crate) memory: Memory,
+    level: Level,
+}
+
+impl Program {
+    /// Gives every buffer a place (buffers that do not live at the same time share one) and finds out where the
+    /// threads must meet.
+    pub(crate) fn new(steps: Vec<Box<dyn Step>>, buffers: &[BufferSpec], level: Level) -> Self {
+        let (len, places) = place(&steps, buffers);
+        let barriers = find_barriers(&steps, &places);
+        Program { steps, barriers, memory: Memory::new(len, places), level }
+    }
+
+    /// Bytes of the arena.
+    pub(crate) fn bytes(&self) -> usize {
+        self.memory.bytes()
+    }
+
+    /// The plan for people: one line per step, `|` where the threads meet before it.
+    pub(crate) fn describe(&self) -> String {
+        let line = |(step, &barrier): (&Box<dyn Step>, &bool)| {
+            format!("{} {} x{}\n", if barrier { "|" } else { " " }, step.name(), step.pieces().count())
+        };
+        self.steps.iter().zip(&self.barriers).map(line).collect()
+    }
+
+    /// Runs all batches of `order` on `threads` threads. After each batch, `after(batch index, memory)` is
+    /// called on the first thread; it may read what the first thread wrote last (the serial steps' results).
+    pub(crate) fn run(
+        &self,
+        feed: Feed<'_>,
+        order: &[u32],
+        batch_size: usize,
+        threads: usize,
+        schedule: &Schedule,
+        after: &mut (dyn FnMut(usize, &Memory) -> Flow + Send),
+    ) {
+        feed.check(order);
+        let meeting = Meeting::new(threads);
+        let stop = AtomicUsize::new(usize::MAX);
+        let worker = |thread: usize, after: &mut dyn FnMut(usize, &Memory) -> Flow| {
+            let _flush = FlushDenormals::new();
+            for (index, rows) in order.chunks(batch_size).enumerate() {
+                if index > 0 && stop.load(Ordering::Acquire) <= index {
+                    break;
+                }
+                let cx = Context {
+                    memory: &self.memory,
+                    level: self.level,
+                    batch: Batch { feed, rows },
+                    step: schedule.first_step + index as u64,
+                    learning_rate: schedule.learning_rate,
+                };
+                self.run_batch(&cx, thread, threads, &meeting);
+                if thread == 0 && after(index, &self.memory) == Flow::Stop {
+                    // Takes effect after the next batch's first meeting at the latest on every thread alike:
+                    // the others may already be inside the next batch, so that one is the last.
+                    stop.store(index + 2, Ordering::Release);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let worker = &worker;
+            for thread in 1..threads {
+                scope.spawn(move || worker(thread, &mut |_, _| Flow::Continue));
+            }
+            worker(0, &mut |index, memory| after(index, memory));
+        });
+    }
+
+    fn run_batch(&self, cx: &Context<'_>, thread: usize, threads: usize, meeting: &Meeting) {
+        for (step, &barrier) in self.steps.iter().zip(&self.barriers) {
+            if barrier {
+                meeting.wait();
+            }
+            for piece in step.pieces().of_thread(thread, threads) {
+                step.run(piece, cx);
+            }
+        }
+    }
+}
+
+/// Whether to go on after a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop soon: at most one more batch is computed.
+    Stop,
+}
+
+/// The numbers that change from step to step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    pub(crate) first_step: u64,
+    pub(crate) learning_rate: f32,
+}
+
+/// A barrier that spins, and yields when it takes long: the threads meet several times per millisecond, and
+/// sleeping would cost more than the work between two meetings.
+struct Meeting {
+    threads: usize,
+    arrived: AtomicUsize,
+    generation: AtomicUsize,
+}
+
+impl Meeting {
+    fn new(threads: usize) -> Self {
+        Meeting { threads, arrived: AtomicUsize::new(0), generation: AtomicUsize::new(0) }
+    }
+
+    fn wait(&self) {
+        if self.threads == 1 {
+            return;
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.threads {
+            self.arrived.store(0, Ordering::Relaxed);
+            self.generation.store(generation.wrapping_add(1), Ordering::Release);
+            return;
+        }
+        let mut spins = 0u32;
+        while self.generation.load(Ordering::Acquire) == generation {
+            std::hint::spin_loop();
+            spins += 1;
+            if spins > 20_000 {
+                std::thread::yield_now();
+            }
+        }
+    }
+}
+
+/// A place for every buffer: persistent ones side by side, the others reusing the room of those whose last
+/// reader has run. Returns the arena's length and each buffer's offset and length.
+fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize, usize)>) {
+    let mut places = vec![(0, 0); buffers.len()];
+    let mut lives: Vec<Option<(usize, usize)>> = vec![None; buffers.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for access in step.access() {
+            let life = lives[access.slot.0 as usize].get_or_insert((index, index));
+            life.1 = index;
+        }
+    }
+    let mut end = 0;
+    for (place, buffer) in places.iter_mut().zip(buffers) {
+        if buffer.persistent {
+            *place = (end, buffer.len);
+            end += buffer.len.next_multiple_of(ALIGNMENT);
+        }
+    }
+    let mut order: Vec<usize> = (0..buffers.len()).filter(|&index| !buffers[index].persistent).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(buffers[index].len));
+    let mut placed: Vec<usize> = Vec::new();
+    let start = end;
+    for index in order {
+        let Some(life) = lives[index] else { continue };
+        let len = buffers[index].len.next_multiple_of(ALIGNMENT);
+        let clash = |other: &&usize| lives[**other].is_some_and(|(from, to)| from <= life.1 && life.0 <= to);
+        let mut taken: Vec<(usize, usize)> = placed.iter().filter(clash).map(|&other| places[other]).collect();
+        taken.sort_unstable();
+        let mut offset = start;
+        for (from, size) in taken {
+            if from >= offset + len {
+                break;
+            }
+            offset = offset.max(from + size.next_multiple_of(ALIGNMENT));
+        }
+        places[index] = (offset, buffers[index].len);
+        end = end.max(offset + len);
+        placed.push(index);
+    }
+    (end, places)
+}
+
+/// Before which steps the threads must meet: where a step touches what another thread may still be writing or
+/// reading since the last meeting. The program runs batch after batch, so the walk goes round twice.
+fn find_barriers(steps: &[Box<dyn Step>], places: &[(usize, usize)]) -> Vec<bool> {
+    let mut barriers = vec![false; steps.len()];
+    let mut since: Vec<(Access, bool)> = Vec::new();
+    for _round in 0..2 {
+        for (index, step) in steps.iter().enumerate() {
+            let serial = step.pieces().is_serial();
+            let accesses = step.access();
+            let clash = accesses.iter().any(|new| {
+                since.iter().any(|(old, old_serial)| !(serial && *old_serial) && clashes(new, old, places))
+            });
+            if clash || barriers[index] {
+                barriers[index] = true;
+                since.clear();
+            }
+            since.extend(accesses.into_iter().map(|access| (access, serial)));
+        }
+    }
+    barriers
+}
+
+fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
+    if a.mode == Mode::Read && b.mode == Mode::Read {
+        return false;
+    }
+    let range = |slot: Slot| places[slot.0 as usize];
+    let ((a_start, a_len), (b_start, b_len)) = (range(a.slot), range(b.slot));
+    if a_start + a_len <= b_start || b_start + b_len <= a_start {
+        return false;
+    }
+    match (&a.part, &b.part) {
+        (Part::Own(x), Part::Own(y)) => a.slot != b.slot || x != y,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Pieces;
+
+    struct Fake(Pieces, Vec<Access>);
+
+    impl Step for Fake {
+        fn name(&self) -> String {
+            "fake".to_owned()
+        }
+        fn pieces(&self) -> &Pieces {
+            &self.0
+        }
+        fn access(&self) -> Vec<Access> {
+            self.1.clone()
+        }
+        fn run(&self, _: usize, _: &Context<'_>) {}
+    }
+
+    fn fake(pieces: &Pieces, access: &[Access]) -> Box<dyn Step> {
+        Box::new(Fake(pieces.clone(), access.to_vec()))
+    }
+
+    #[test]
+    fn own_shares_need_no_meeting_and_whole_reads_do() {
+        let cut = Pieces::of(16, usize::MAX);
+        let (a, b) = (Slot(0), Slot(1));
+        let steps = vec![
+            fake(&cut, &[Access::write_own(a, &cut, 4)]),
+            fake(&cut, &[Access::read_own(a, &cut, 4), Access::write_own(b, &cut, 1)]),
+            fake(&cut, &[Access::read(b)]),
+        ];
+        let buffers = [BufferSpec { len: 64, persistent: false }, BufferSpec { len: 16, persistent: false }];
+        let (_, places) = place(&steps, &buffers);
+        // The third step reads all of `b`; the second writes it again in the next round, behind the first's lack
+        // of a clash, so a meeting stands before the second or the third in each direction.
+        assert_eq!(find_barriers(&steps, &places), [false, true, true]);
+    }
+
+    #[test]
+    fn serial_steps_follow_each_other_without_meeting() {
+        let (serial, a) = (Pieces::serial(4), Slot(0));
+        let steps = vec![fake(&serial, &[Access::write(a)]), fake(&serial, &[Access::read(a)])];
+        let buffers = [BufferSpec { len: 64, persistent: false }];
+        let (_, places) = place(&steps, &buffers);
+        assert_eq!(find_barriers(&steps, &places), [false, false]);
+    }
+
+    #[test]
+    fn buffers_share_room_only_when_their_lives_are_apart() {
+        let serial = Pieces::serial(1);
+        let slots = [Slot(0), Slot(1), Slot(2)];
+        let steps = vec![
+            fake(&serial, &[Access::write(slots[0])]),
+            fake(&serial, &[Access::read(slots[0]), Access::write(slots[1])]),
+            fake(&serial, &[Access::read(slots[1]), Access::write(slots[2])]),
+        ];
+        let buffers = vec![BufferSpec { len: 32, persistent: false }; 3];
+        let (len, places) = place(&steps, &buffers);
+        assert_eq!(len, 64);
+        assert_ne!(places[0].0, places[1].0);
+        assert_ne!(places[1].0, places[2].0);
+    }
+}

@@ -1,0 +1,145 @@
+//! Steps: what a program is made of.
+
+use std::sync::Arc;
+
+use crate::cpu::Level;
+use crate::feed::Batch;
+use crate::kernels::memory::{Memory, Slot};
+
+/// Work is cut into at most this many pieces, whatever the number of threads: the cut decides the order of
+/// summation, so it must not depend on the machine.
+pub(crate) const PIECES: usize = 8;
+
+/// Work below this many floating-point operations is not worth a meeting of the threads.
+const SERIAL_WORK: usize = 200_000;
+
+/// One fused operation of a program.
+pub(crate) trait Step: Send + Sync {
+    /// What it is, for people reading a plan.
+    fn name(&self) -> String;
+    /// How it is cut. Pieces may run at the same time on different threads.
+    fn pieces(&self) -> &Pieces;
+    /// Which buffers it touches; a reused buffer stays untouched between its last reader and next writer.
+    fn access(&self) -> Vec<Access>;
+    /// Computes one piece.
+    fn run(&self, piece: usize, cx: &Context<'_>);
+}
+
+/// A cut of `0..total` into pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pieces {
+    bounds: Arc<[usize]>,
+}
+
+impl Pieces {
+    /// One piece, computed by the first thread.
+    pub(crate) fn serial(total: usize) -> Self {
+        Pieces { bounds: Arc::from([0, total]) }
+    }
+
+    /// As many pieces as there are items.
+    pub(crate) fn each(total: usize) -> Self {
+        Pieces { bounds: (0..=total).collect() }
+    }
+
+    /// `total` items in up to [`PIECES`] nearly equal pieces, or one piece if all of it is little work.
+    pub(crate) fn of(total: usize, work: usize) -> Self {
+        if work < SERIAL_WORK {
+            return Pieces::serial(total);
+        }
+        let count = total.clamp(1, PIECES);
+        Pieces { bounds: (0..=count).map(|piece| piece * total / count).collect() }
+    }
+
+    /// The same cut of something `factor` times as long.
+    pub(crate) fn scaled(&self, factor: usize) -> Self {
+        Pieces { bounds: self.bounds.iter().map(|bound| bound * factor).collect() }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.bounds.len() - 1
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.bounds[self.bounds.len() - 1]
+    }
+
+    pub(crate) fn range(&self, piece: usize) -> std::ops::Range<usize> {
+        self.bounds[piece]..self.bounds[piece + 1]
+    }
+
+    pub(crate) fn is_serial(&self) -> bool {
+        self.count() == 1
+    }
+
+    /// The pieces that thread `thread` of `threads` computes.
+    pub(crate) fn of_thread(&self, thread: usize, threads: usize) -> std::ops::Range<usize> {
+        if self.is_serial() {
+            return if thread == 0 { 0..1 } else { 0..0 };
+        }
+        thread * self.count() / threads..(thread + 1) * self.count() / threads
+    }
+}
+
+/// Whether a buffer is read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Read,
+    Write,
+}
+
+/// Which part of a buffer one piece touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Any of it.
+    Whole,
+    /// Only its own share: the buffer cut in as many parts as the step, at the bounds given in elements.
+    Own(Pieces),
+}
+
+/// One buffer a step touches.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    pub(crate) slot: Slot,
+    pub(crate) mode: Mode,
+    pub(crate) part: Part,
+}
+
+impl Access {
+    pub(crate) fn read(slot: Slot) -> Self {
+        Access { slot, mode: Mode::Read, part: Part::Whole }
+    }
+
+    pub(crate) fn write(slot: Slot) -> Self {
+        Access { slot, mode: Mode::Write, part: Part::Whole }
+    }
+
+    /// Each piece reads its own share only.
+    pub(crate) fn read_own(slot: Slot, pieces: &Pieces, elements: usize) -> Self {
+        Access { slot, mode: Mode::Read, part: Part::Own(pieces.scaled(elements)) }
+    }
+
+    /// Each piece writes (and may read) its own share only.
+    pub(crate) fn write_own(slot: Slot, pieces: &Pieces, elements: usize) -> Self {
+        Access { slot, mode: Mode::Write, part: Part::Own(pieces.scaled(elements)) }
+    }
+}
+
+/// What a step sees of the batch that is being computed.
+pub(crate) struct Context<'a> {
+    pub(crate) memory: &'a Memory,
+    pub(crate) level: Level,
+    /// The examples of this batch.
+    pub(crate) batch: Batch<'a>,
+    /// The training step, from 1.
+    pub(crate) step: u64,
+    /// The learning rate of this step.
+    pub(crate) learning_rate: f32,
+}
+
+impl Context<'_> {
+    /// Number of examples in this batch; lanes beyond are zero and count for nothing.
+    pub(crate) fn live(&self) -> usize {
+        self.batch.rows.len()
+    }
+}

@@ -1,0 +1,145 @@
+//! Training: batches in, new weights out.
+
+use tensor::Tensor;
+
+use crate::cpu::Level;
+use crate::error::EngineError;
+use crate::feed::Feed;
+use crate::layout::Layout;
+use crate::kernels::memory::{Memory, Slot};
+use crate::kernels::read_only;
+use crate::lower::{Lowered, lower};
+use crate::program::{Flow, Schedule};
+use crate::training_graph::TrainingGraph;
+
+/// How a graph is run. None of it changes results, except the level in the last digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Examples per batch.
+    pub batch: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Vector instructions.
+    pub level: Level,
+}
+
+/// What one batch gave.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BatchReport {
+    /// Position in the order given to [`Trainer::run`], from 0.
+    pub index: usize,
+    /// Examples in it.
+    pub examples: usize,
+    /// Mean loss over its examples.
+    pub loss: f32,
+    /// Examples whose greatest score was their class's; 0 for losses without classes.
+    pub correct: usize,
+}
+
+/// A training graph ready to run: plan, memory, weights and moments.
+pub struct Trainer {
+    graph: TrainingGraph,
+    lowered: Lowered,
+    options: Options,
+}
+
+impl Trainer {
+    /// Plans `graph` and gives it memory.
+    pub fn new(graph: TrainingGraph, options: Options) -> Result<Self, EngineError> {
+        let lowered = lower(&graph.graph, options.batch, options.level, &[graph.loss, graph.prediction, graph.target])?;
+        Ok(Trainer { graph, lowered, options })
+    }
+
+    /// Bytes of the arena: weights, moments and activations.
+    pub fn bytes(&self) -> usize {
+        self.lowered.program.bytes()
+    }
+
+    /// The plan, one line per step; `|` stands where the threads meet before a step.
+    pub fn describe(&self) -> String {
+        self.lowered.program.describe()
+    }
+
+    /// Trains on the rows of `feed` in `order`, batch by batch. The first batch is training step `first_step`,
+    /// counted from 1. `on_batch` is called after each batch.
+    ///
+    /// Results depend on neither the number of threads nor on how a long order is cut at batch boundaries.
+    pub fn run(
+        &mut self,
+        feed: Feed<'_>,
+        order: &[u32],
+        first_step: u64,
+        learning_rate: f32,
+        on_batch: &mut (dyn FnMut(BatchReport) -> Flow + Send),
+    ) {
+        let Options { batch, threads, .. } = self.options;
+        let schedule = Schedule { first_step, learning_rate };
+        let (loss, _) = self.place(self.graph.loss);
+        let scores = self.place(self.graph.prediction);
+        let classes = matches!(feed.targets, crate::feed::Targets::Classes(_));
+        let (target, _) = self.place(self.graph.target);
+        let lanes = self.lowered.lanes;
+        let mut after = |index: usize, memory: &Memory| {
+            let examples = order.len().min((index + 1) * batch) - index * batch;
+            let correct = if classes { count_correct(memory, &scores, target, lanes, examples) } else { 0 };
+            on_batch(BatchReport { index, examples, loss: read_only(memory, loss)[0], correct })
+        };
+        self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after);
+    }
+
+    /// The trained weights by name, in the order of the model.
+    pub fn parameters(&mut self) -> Vec<(String, Tensor)> {
+        let named: Vec<_> = self.graph.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect();
+        named.into_iter().map(|(name, value)| (name, self.read(value))).collect()
+    }
+
+    /// Everything that changes from step to step, by name: what a checkpoint keeps.
+    pub fn state(&mut self) -> Vec<(String, Tensor)> {
+        let named = self.graph.state.clone();
+        named.into_iter().map(|(name, value)| (name, self.read(value))).collect()
+    }
+
+    /// Puts a state back. Errors, and changes nothing, unless it has exactly the names and shapes of this graph.
+    pub fn restore(&mut self, state: &[(String, Tensor)]) -> Result<(), EngineError> {
+        let own = self.graph.state.clone();
+        if own.len() != state.len() {
+            return Err(EngineError::State(format!("expected {} tensors, found {}", own.len(), state.len())));
+        }
+        for ((own_name, value), (name, tensor)) in own.iter().zip(state) {
+            let expected = &self.graph.graph.value(*value).ty;
+            if own_name != name || expected != &graph::ValueType::of(tensor) {
+                let found = graph::ValueType::of(tensor);
+                return Err(EngineError::State(format!("expected {own_name} {expected}, found {name} {found}")));
+            }
+        }
+        for ((_, value), (_, tensor)) in own.iter().zip(state) {
+            let (slot, layout) = self.place(*value);
+            match layout {
+                Layout::Plain(plain) => plain.write(tensor, self.lowered.program.memory.get(slot)),
+                Layout::Lanes { .. } => unreachable!("state has no batch axis"),
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, value: graph::ValueId) -> Tensor {
+        match self.place(value) {
+            (slot, Layout::Plain(plain)) => plain.read(self.lowered.program.memory.get(slot)),
+            (_, Layout::Lanes { .. }) => unreachable!("state has no batch axis"),
+        }
+    }
+
+    fn place(&self, value: graph::ValueId) -> (Slot, Layout) {
+        self.lowered.places[&value].clone()
+    }
+}
+
+/// Examples whose greatest score (the first of equal ones) is their class's.
+fn count_correct(memory: &Memory, scores: &(Slot, Layout), target: Slot, lanes: usize, examples: usize) -> usize {
+    let (scores, target) = (read_only(memory, scores.0), read_only(memory, target));
+    let classes = scores.len() / lanes;
+    let greatest = |lane: usize| {
+        (1..classes).fold(0, |best, class| if scores[class * lanes + lane] > scores[best * lanes + lane] { class } else { best })
+    };
+    (0..examples).filter(|&lane| greatest(lane) == target[lane] as usize).count()
+}
