@@ -7,7 +7,7 @@ fn main() {
 }
 
 fn mnist() -> Source {
-    Source::Embedded("mnist".to_owned())
+    Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }
 }
 
 fn rule() -> SplitRule {

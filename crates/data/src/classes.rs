@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use base::Diagnostic;
+use base::{Diagnostic, Diagnostics, Location, nearest};
 
+use crate::error::Findings;
 use crate::limits::CLASSES_MAX;
 use crate::{Dataset, Splits};
 
@@ -27,6 +28,39 @@ pub(crate) fn check_names(names: &[String]) -> Option<Diagnostic> {
         }
         None => None,
     })
+}
+
+/// The number of each of the names `found` in the source: its place in `wanted`, or, where nothing is
+/// wanted, in `found` itself. Names that are not wanted are mistakes.
+pub(crate) fn class_numbers(
+    found: &[String],
+    wanted: &[String],
+    place: &Location,
+) -> Result<Vec<u32>, Diagnostics> {
+    if wanted.is_empty() {
+        return Ok((0..found.len() as u32).collect());
+    }
+    let mut findings = Findings::default();
+    findings.extend(check_names(wanted));
+    let places: BTreeMap<&String, u32> = wanted.iter().zip(0..).collect();
+    let mut numbers = Vec::with_capacity(found.len());
+    for name in found {
+        match places.get(name) {
+            Some(&number) => numbers.push(number),
+            None => findings.push(unwanted(name, wanted, place)),
+        }
+    }
+    findings.finish()?;
+    Ok(numbers)
+}
+
+fn unwanted(name: &str, wanted: &[String], place: &Location) -> Diagnostic {
+    let message = format!("the data holds the class `{name}`, which is not among the class names");
+    let found = Diagnostic::new("unknown-class", message).label(place.clone(), "");
+    match nearest(name, wanted.iter().map(String::as_str)) {
+        Some(known) => found.help(format!("`{known}` looks like it: is one of them misspelt?")),
+        None => found.help("add it to the class names, or remove its examples"),
+    }
 }
 
 /// Classes that cannot be learned or that a metric could not see: those that occur nowhere, once, or

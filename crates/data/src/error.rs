@@ -53,12 +53,16 @@ impl Findings {
         }
     }
 
+    pub(crate) fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
+        found.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// The value, or `None` after taking note of what is wrong. A failure of the machine passes through.
     pub(crate) fn keep<T>(&mut self, result: Result<T, DataError>) -> Result<Option<T>, DataError> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(DataError::Invalid(found)) => {
-                found.0.into_iter().for_each(|diagnostic| self.push(diagnostic));
+                self.extend(found.0);
                 Ok(None)
             }
             Err(failure) => Err(failure),

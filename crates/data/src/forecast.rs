@@ -4,7 +4,7 @@ use base::{Diagnostic, Location};
 use tensor::Tensor;
 
 use crate::error::Findings;
-use crate::order_key::check_keys;
+use crate::order_key::sorted_rows;
 use crate::stored::Stored;
 use crate::table::{Table, TargetColumn, read_table};
 use crate::{CsvSource, DataError, Dataset, Forecast, Layout, Target, TargetForm};
@@ -16,10 +16,10 @@ use crate::{CsvSource, DataError, Dataset, Forecast, Layout, Target, TargetForm}
 pub(crate) fn load_csv(name: &str, stored: &Stored, source: &CsvSource) -> Result<Dataset, DataError> {
     let mut table = read_table(stored, source)?;
     let overlapping = source.window > 1 || source.horizon > 0;
-    if let Some(keys) = &table.keys {
-        check_keys(&table, keys, source.order.as_deref().unwrap_or_default(), overlapping)?;
+    if let (Some(keys), Some(column)) = (&table.keys, &source.order) {
+        let rows = sorted_rows(&table, keys, column, overlapping)?;
+        reorder(&mut table, &rows);
     }
-    sort_by_key(&mut table);
     let lost = (source.window - 1).saturating_add(source.horizon);
     let rows = table.lines.len();
     if rows <= lost {
@@ -55,18 +55,15 @@ pub(crate) fn load_csv(name: &str, stored: &Stored, source: &CsvSource) -> Resul
     Ok(dataset.with_digests())
 }
 
-/// Puts the rows in the order of their keys; rows of equal keys keep the file's order.
-fn sort_by_key(table: &mut Table) {
-    let Some(keys) = &table.keys else { return };
-    if keys.is_sorted() {
+/// Puts row `order[i]` at place `i`.
+fn reorder(table: &mut Table, order: &[usize]) {
+    if order.is_sorted() {
         return;
     }
-    let mut order: Vec<usize> = (0..keys.len()).collect();
-    order.sort_by(|&a, &b| keys[a].cmp(&keys[b]));
     let width = table.feature_names.len();
     table.features = order.iter().flat_map(|&row| &table.features[row * width..][..width]).copied().collect();
     table.lines = order.iter().map(|&row| table.lines[row]).collect();
-    table.keys = Some(order.iter().map(|&row| keys[row].clone()).collect());
+    table.keys = table.keys.as_ref().map(|keys| order.iter().map(|&row| keys[row].clone()).collect());
     match &mut table.target {
         TargetColumn::Numbers(values) => *values = order.iter().map(|&row| values[row]).collect(),
         TargetColumn::Classes { labels, .. } => *labels = order.iter().map(|&row| labels[row]).collect(),

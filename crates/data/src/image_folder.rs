@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use base::{Diagnostic, Location};
 use tensor::Tensor;
 
+use crate::classes::class_numbers;
 use crate::error::Findings;
 use crate::image_file::{ImageShape, append_pixels};
 use crate::limits::{CLASSES_MAX, DECODED_BYTES_MAX, IMAGE_FILE_BYTES_MAX, ROWS_MAX};
@@ -26,16 +27,19 @@ pub(crate) fn load_images(source: &ImagesSource) -> Result<Dataset, DataError> {
     shape.check().map_or(Ok(()), Err)?;
     let classes = image_files(&source.folder)?;
     let count = classes.iter().map(|class| class.files.len()).sum::<usize>();
+    let found_names: Vec<String> = classes.iter().map(|class| class.name.clone()).collect();
+    let numbers = class_numbers(&found_names, &source.class_names, &Location::file(&source.folder))?;
+    let names = if source.class_names.is_empty() { found_names } else { source.class_names.clone() };
     let mut pixels = allocate(&source.folder, count, shape)?;
     let mut labels = Vec::with_capacity(count);
     let mut findings = Findings::default();
-    for (label, class) in classes.iter().enumerate() {
+    for (class, label) in classes.iter().zip(numbers) {
         for path in &class.files {
             let bytes = findings.keep(Stored::on_disk(path).read_raw(IMAGE_FILE_BYTES_MAX))?;
             if let Some(Err(found)) = bytes.map(|bytes| append_pixels(path, &bytes, shape, &mut pixels)) {
                 findings.push(found);
             }
-            labels.push(label as u32);
+            labels.push(label);
         }
     }
     findings.finish()?;
@@ -45,7 +49,7 @@ pub(crate) fn load_images(source: &ImagesSource) -> Result<Dataset, DataError> {
         input: Tensor::new([count, shape.channels.count(), shape.height, shape.width], pixels),
         layout: Layout::Image,
         feature_names: shape.channels.names(),
-        target: Target::Classes { labels, names: classes.into_iter().map(|class| class.name).collect() },
+        target: Target::Classes { labels, names },
         test_from: None,
         keys: None,
         overlapping: false,

@@ -21,6 +21,7 @@ mod columns;
 mod dataset;
 mod embedded;
 mod error;
+mod feed;
 mod forecast;
 mod idx;
 mod image_file;

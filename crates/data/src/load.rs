@@ -15,8 +15,8 @@ use crate::{CsvSource, DataError, Dataset, Source, TableFile, forecast};
 /// Errors: everything that is wrong with the files or the settings, at once; or the disk's failure.
 pub fn load(source: &Source) -> Result<Dataset, DataError> {
     match source {
-        Source::Embedded(name) => match embedded(name)? {
-            Embedded::Digits(files) => load_idx(name, IdxParts::with_test(files), &[]),
+        Source::Embedded { name, class_names } => match embedded(name)? {
+            Embedded::Digits(files) => load_idx(name, IdxParts::with_test(files), class_names),
             Embedded::Table(_) => Err(needs_columns(name).into()),
         },
         Source::Idx(idx) => load_idx(&stem(&idx.images), IdxParts::from_source(idx), &idx.class_names),
@@ -31,7 +31,7 @@ pub fn fingerprint(source: &Source) -> Result<Digest, DataError> {
     let mut files: Vec<(String, Stored)> = Vec::new();
     let mut add = |name: &str, file: Stored| files.push((name.to_owned(), file));
     match source {
-        Source::Embedded(name) => match embedded(name)? {
+        Source::Embedded { name, .. } => match embedded(name)? {
             Embedded::Digits(parts) => parts.into_iter().for_each(|part| add("idx", part)),
             Embedded::Table(table) => add("table", table),
         },

@@ -6,7 +6,12 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// A complete data set inside the program, by name; see [`crate::embedded_names`].
-    Embedded(String),
+    Embedded {
+        /// The data set's name.
+        name: String,
+        /// Other names for its classes, all of them; when empty, they keep their own.
+        class_names: Vec<String>,
+    },
     /// Images and labels in IDX files, plain or gzip.
     Idx(IdxSource),
     /// PNG and JPEG files, one folder per class.
@@ -39,6 +44,8 @@ pub struct ImagesSource {
     pub height: usize,
     /// Width in pixels that every image is resized to.
     pub width: usize,
+    /// The class folders in the order of their numbers; when empty, sorted by name.
+    pub class_names: Vec<String>,
 }
 
 /// The colours of an image.
@@ -106,7 +113,7 @@ pub struct CsvSource {
     pub filter: Option<Filter>,
     /// A factor per row on some columns, such as the adjustment of prices for splits.
     pub adjust: Option<Adjust>,
-    /// The column that orders the rows, as text (ISO dates); the file's own order, when `None`.
+    /// The column that orders the rows: by value if all are numbers, else as text (ISO dates); the file's own order, when `None`.
     pub order: Option<String>,
     /// Rows in a question, at least 1.
     pub window: usize,
@@ -114,6 +121,9 @@ pub struct CsvSource {
     pub horizon: usize,
     /// What of the answer is to be learned.
     pub target_form: TargetForm,
+    /// The target column's class names in the order of their numbers; when empty, sorted: as numbers where
+    /// all are whole numbers, else as text.
+    pub class_names: Vec<String>,
 }
 
 /// What kind of answer is learned.

@@ -4,7 +4,7 @@ use base::{Diagnostic, Diagnostics, DigestWriter};
 
 use crate::Dataset;
 use crate::classes::check_classes;
-use crate::order_key::form;
+use crate::order_key::KeyOrder;
 
 /// Row numbers of the three parts, each ascending; together they hold every row once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,8 +33,8 @@ pub enum SplitRule {
         /// The parts' sizes.
         fractions: Fractions,
     },
-    /// By the order key of each example's target row, compared as text; a threshold may be a key's
-    /// beginning ("2012" for the first day of 2012).
+    /// By the order key of each example's target row: by value if all keys are numbers, else as text,
+    /// where a threshold may be a key's beginning ("2012" for the first day of 2012).
     Keys {
         /// Validation holds the keys from here on.
         validation_from: Option<String>,
@@ -114,9 +114,12 @@ fn by_order(rows: usize, fractions: &Fractions) -> Splits {
 
 fn by_keys(dataset: &Dataset, rows: usize, validation_from: Option<&str>, test_from: Option<&str>) -> Splits {
     let keys = &dataset.keys.as_deref().unwrap_or_default()[..rows];
+    let order = KeyOrder::of(keys);
     let mut splits = Splits::default();
     for (row, key) in keys.iter().enumerate() {
-        let reaches = |threshold: Option<&str>| threshold.is_some_and(|threshold| key.as_str() >= threshold);
+        let reaches = |threshold: Option<&str>| {
+            threshold.is_some_and(|threshold| order.compare(key, threshold).is_ge())
+        };
         let part = if reaches(test_from) {
             &mut splits.test
         } else if reaches(validation_from) {
@@ -171,18 +174,17 @@ fn check_thresholds(
         let message = "a split by keys needs an ordered source, and no order column is named";
         return vec![Diagnostic::new("no-order", message).help("name the `order` column of the table")];
     };
-    let expected = keys.first().map(|key| form(key)).unwrap_or_default();
+    let order = KeyOrder::of(keys);
     let thresholds = [("validation_from", validation_from), ("test_from", test_from)];
     let wrong_form = thresholds.into_iter().filter_map(|(name, threshold)| {
-        let threshold =
-            threshold.filter(|threshold| threshold.is_empty() || !expected.starts_with(&form(threshold)))?;
+        let threshold = threshold.filter(|threshold| !order.suits(threshold))?;
         let message =
-            format!("`{name}` is `{threshold}`, which is not the beginning of a key such as `{}`", keys[0]);
+            format!("`{name}` is `{threshold}`, which cannot be compared with keys such as `{}`", keys[0]);
         Some(Diagnostic::new("bad-threshold", message).help("write it in the same form as the order column"))
     });
     let mut found: Vec<Diagnostic> = wrong_form.collect();
     if let (Some(validation), Some(test)) = (validation_from, test_from)
-        && validation >= test
+        && order.compare(validation, test).is_ge()
     {
         let message = format!("`validation_from` ({validation}) is not before `test_from` ({test})");
         found.push(Diagnostic::new("bad-threshold", message).help("validation comes before test"));

@@ -1,18 +1,16 @@
 //! Comma-separated values (RFC 4180) become checked columns in memory.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
 use base::{Diagnostic, Location, nearest};
-use csv::{ErrorKind, StringRecord};
+use csv::{ErrorKind, Position, StringRecord};
 
-use crate::classes::check_names;
+use crate::classes::class_numbers;
 use crate::columns::Columns;
 use crate::error::Findings;
-use crate::limits::{CELLS_MAX, CLASSES_MAX, COLUMNS_MAX, DECODED_BYTES_MAX, RECORD_BYTES_MAX, ROWS_MAX};
+use crate::feed::{Feed, LimitReached};
+use crate::limits::{CELLS_MAX, CLASSES_MAX, COLUMNS_MAX, ROWS_MAX};
 use crate::stored::{Stored, read_error};
 use crate::{CsvSource, DataError, Task};
 
@@ -39,24 +37,34 @@ pub(crate) enum TargetColumn {
 pub(crate) fn read_table(stored: &Stored, source: &CsvSource) -> Result<Table, DataError> {
     let opened = stored.open()?;
     let packed = opened.packed;
-    let since_record = Rc::new(Cell::new(0));
-    let reader = Limited { inner: opened.into_reader(), total: 0, since_record: since_record.clone() };
+    let (feed, lines) = Feed::new(opened.into_reader());
     let mut reader =
-        csv::ReaderBuilder::new().has_headers(source.header).trim(csv::Trim::All).from_reader(reader);
-    let header = reader.headers().map_err(|error| csv_error(&stored.path, packed, error))?.clone();
+        csv::ReaderBuilder::new().has_headers(source.header).trim(csv::Trim::All).from_reader(feed);
+    let header = match reader.headers() {
+        Ok(header) => header.clone(),
+        Err(error) => return Err(csv_error(&stored.path, packed, 1, error)?.into()),
+    };
     let names = column_names(&stored.path, &header, source.header)?;
     let columns = Columns::resolve(&stored.path, &names, source)?;
     let mut rows = Rows::new(&stored.path, &names, columns, source);
     let mut findings = Findings::default();
+    if source.header {
+        lines.borrow_mut().line_of(reader.position().byte());
+    }
     let mut record = StringRecord::new();
     loop {
-        since_record.set(0);
-        match reader.read_record(&mut record) {
+        let more = reader.read_record(&mut record);
+        let line_of =
+            |position: Option<&Position>| lines.borrow_mut().line_of(position.map_or(0, Position::byte));
+        match more {
             Ok(false) => break,
-            Ok(true) => rows.add(&record, &mut findings)?,
-            Err(error) if error.is_io_error() => return Err(csv_error(&stored.path, packed, error)),
-            Err(error) => drop(findings.keep::<()>(Err(csv_error(&stored.path, packed, error)))?),
+            Ok(true) => rows.add(&record, line_of(record.position()), &mut findings)?,
+            Err(error) => {
+                let line = line_of(error.position());
+                findings.push(csv_error(&stored.path, packed, line, error)?);
+            }
         }
+        line_of(Some(reader.position()));
     }
     rows.check_not_empty().into_iter().for_each(|found| findings.push(found));
     findings.finish()?;
@@ -117,8 +125,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Takes one record, unless the filter refuses it. Wrong cells go to `findings`; a limit ends the reading.
-    fn add(&mut self, record: &StringRecord, findings: &mut Findings) -> Result<(), Diagnostic> {
-        let line = record.position().map_or(0, |position| position.line());
+    fn add(&mut self, record: &StringRecord, line: u64, findings: &mut Findings) -> Result<(), Diagnostic> {
         if !self.passes_filter(record) {
             return Ok(());
         }
@@ -288,8 +295,13 @@ impl<'a> Rows<'a> {
             Task::Regression => TargetColumn::Numbers(self.target_numbers),
             Task::Classification => {
                 let (labels, names) = sort_classes(self.target_classes, self.class_numbers);
-                check_names(&names).map_or(Ok(()), Err)?;
-                TargetColumn::Classes { labels, names }
+                let wanted = &self.source.class_names;
+                let numbers = class_numbers(&names, wanted, &Location::file(self.path))?;
+                let labels = labels.into_iter().map(|label| numbers[label as usize]).collect();
+                TargetColumn::Classes {
+                    labels,
+                    names: if wanted.is_empty() { names } else { wanted.clone() },
+                }
             }
         };
         Ok(Table {
@@ -322,63 +334,30 @@ fn shorten(cell: &str) -> String {
     if start.len() < cell.len() { format!("{start}…") } else { start }
 }
 
-/// A reader that stops a decompression bomb: few bytes per record, and not endlessly many in all.
-struct Limited {
-    inner: Box<dyn Read>,
-    total: u64,
-    since_record: Rc<Cell<u64>>,
-}
-
-#[derive(Debug, thiserror::Error)]
-enum LimitReached {
-    #[error("the table is larger than the limit of {} GiB", DECODED_BYTES_MAX >> 30)]
-    Total,
-    #[error("a record is longer than the limit of {} KiB; is a quotation mark left open?", RECORD_BYTES_MAX >> 10)]
-    Record,
-}
-
-impl Read for Limited {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.total > DECODED_BYTES_MAX {
-            return Err(io::Error::other(LimitReached::Total));
-        }
-        if self.since_record.get() > RECORD_BYTES_MAX {
-            return Err(io::Error::other(LimitReached::Record));
-        }
-        let count = self.inner.read(buffer)?;
-        self.total += count as u64;
-        self.since_record.set(self.since_record.get() + count as u64);
-        Ok(count)
-    }
-}
-
-fn csv_error(path: &Path, packed: bool, error: csv::Error) -> DataError {
-    let line = |position: &Option<csv::Position>| match position {
-        Some(position) => Location::line(path, position.line()),
-        None => Location::file(path),
-    };
+/// What is wrong with the record on `line`; or, as an error, what ends the reading.
+fn csv_error(path: &Path, packed: bool, line: u64, error: csv::Error) -> Result<Diagnostic, DataError> {
+    let at = Location::line(path, line);
     match error.into_kind() {
         ErrorKind::Io(error) => {
             match error.get_ref().and_then(|inner| inner.downcast_ref::<LimitReached>()) {
                 Some(reached) => {
-                    Diagnostic::new("too-large", reached.to_string()).label(Location::file(path), "").into()
+                    Err(Diagnostic::new("too-large", reached.to_string()).label(at, "from here on").into())
                 }
-                None => read_error(path, packed, error),
+                None => Err(read_error(path, packed, error)),
             }
         }
-        ErrorKind::Utf8 { pos, .. } => Diagnostic::new("not-utf8", "the row is not UTF-8 text")
-            .label(line(&pos), "")
-            .help("save the table as UTF-8")
-            .into(),
-        ErrorKind::UnequalLengths { pos, expected_len, len } => Diagnostic::new(
-            "ragged-row",
-            format!("the row has {len} cells, the first row has {expected_len}"),
-        )
-        .label(line(&pos), "")
-        .help("is a separator missing, or a comma inside a text without quotation marks?")
-        .into(),
-        other => Diagnostic::new("bad-table", format!("the table cannot be read: {other:?}"))
-            .label(Location::file(path), "")
-            .into(),
+        ErrorKind::Utf8 { .. } => Ok(Diagnostic::new("not-utf8", "the row is not UTF-8 text")
+            .label(at, "")
+            .help("save the table as UTF-8")),
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            let message = format!("the row has {len} cells, the first row has {expected_len}");
+            Ok(Diagnostic::new("ragged-row", message)
+                .label(at, "")
+                .help("is a separator missing, or a comma inside a text without quotation marks?"))
+        }
+        other => {
+            let message = format!("the table cannot be read: {other:?}");
+            Err(Diagnostic::new("bad-table", message).label(at, "").into())
+        }
     }
 }

@@ -10,7 +10,7 @@ use data::{
 use flate2::Crc;
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 
-use crate::files::{Folder, csv, encoded, gzip, idx, idx_source, images, picture};
+use crate::files::{Folder, csv, embedded, encoded, gzip, idx, idx_source, images, picture};
 
 /// Collects the text of many cases in one snapshot.
 struct Cases {
@@ -154,6 +154,11 @@ fn image_folders_and_inputs() {
         folder.write("b/7.png", bomb);
         images(folder)
     });
+    check("a class folder that is not among the class names", &|folder| {
+        folder.write("cats/a.png", png());
+        folder.write("dog/a.png", png());
+        ImagesSource { class_names: vec!["dog".into(), "cat".into()], ..images(folder) }
+    });
     check("no size", &|folder| ImagesSource { height: 0, ..images(folder) });
     check("many mistakes are counted", &|folder| {
         (0..30).for_each(|file| drop(folder.write(&format!("a/{file:02}"), "x")));
@@ -193,6 +198,19 @@ fn tables() {
     check("unknown column without header", "1,2\n", &|source| source.header = false);
     check("ambiguous column", "x,x,y\n1,2,3\n", &|_| ());
     check("wrong cells, all at once", "x,y\n1,2\nabc,nan\n,4\n\"1,000\",5\n", &|_| ());
+    check(
+        "a wrong cell behind empty lines and a text of two lines",
+        "x,y,z\n\n\n1,2,\"a\nb\"\n\nabc,2,c\n",
+        &|_| (),
+    );
+    check(
+        "the same from another system",
+        "\u{feff}x,y,z\r\n\r\n\r\n1,2,\"a\r\nb\"\r\n\r\nabc,2,c\r\n1,2\r\n",
+        &|_| (),
+    );
+    check("wrong in the first row, without a header", "\r\n1,a\r\n2,b\r\n", &|source| {
+        (source.header, source.target, source.features) = (false, "2".into(), None);
+    });
     check("ragged rows", "x,y\n1,2\n1,2,3\n4\n5,6\n", &|_| ());
     check("no row passes the filter", good, &|source| source.filter = filter("2020-01-11"));
     check("no row passes the filter, nothing near", good, &|source| source.filter = filter("AAPL"));
@@ -216,6 +234,9 @@ fn tables() {
     check("dates of two forms", "x,y,day\n1,2,2020-01-01\n1,2,2020-1-2\n1,3,\n", &order);
     check("two series in one", "x,y,day\n1,2,2020-01-01\n1,2,2020-01-01\n1,2,2020-01-02\n", &order);
     check("a class without a name", "x,y\n1,\n2,a\n", &|source| source.task = Task::Classification);
+    check("classes beside the class names", "x,y\n1,a\n2,b\n3,c\n", &|source| {
+        (source.task, source.class_names) = (Task::Classification, vec!["b".into(), "a".into()]);
+    });
     check("an open quotation mark", &format!("x,y\n1,\"2\n{}", "3,4\n".repeat(400_000)), &|_| ());
     check("built in, but not a table", good, &|source| source.file = TableFile::Embedded("mnist".into()));
 
@@ -225,8 +246,8 @@ fn tables() {
     cases.invalid(&folder, "gzip cut", load(&Source::Csv(cut)));
     let latin = csv(folder.write("latin.csv", b"x,y,name\n1,2,a\n3,4,caf\xe9\n"), &["x"], "y");
     cases.invalid(&folder, "not UTF-8", load(&Source::Csv(latin)));
-    cases.invalid(&folder, "built in, unknown", load(&Source::Embedded("minst".into())));
-    cases.invalid(&folder, "built in, a table", load(&Source::Embedded("stocks".into())));
+    cases.invalid(&folder, "built in, unknown", load(&embedded("minst")));
+    cases.invalid(&folder, "built in, a table", load(&embedded("stocks")));
     insta::assert_snapshot!("tables", cases.text);
 }
 
@@ -259,6 +280,9 @@ fn splits() {
     check("a series by content", series, SplitRule::Content { fractions, salt: String::new() }, &days);
     check("keys without order", series, keys("2020", ""), &|_| ());
     check("thresholds of another form", series, keys("1/2/2020", "20200103"), &days);
+    let numbers = "x,y,day\n1,2,8\n3,4,10\n3,4,9\n";
+    check("a date beside numbers", numbers, keys("2020-01-01", ""), &days);
+    check("thresholds exchanged, as numbers", numbers, keys("10", "9"), &days);
     check("thresholds exchanged", series, keys("2020-01-03", "2020-01-02"), &days);
     check("no thresholds", series, keys("", ""), &days);
     check("thresholds outside the data", series, keys("2019", "2021"), &days);

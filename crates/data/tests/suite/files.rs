@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
-use data::{Channels, CsvSource, IdxSource, ImagesSource, TableFile, TargetForm, Task};
+use data::{Channels, CsvSource, IdxSource, ImagesSource, Source, TableFile, TargetForm, Task};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
@@ -53,6 +53,10 @@ pub(crate) fn idx_source(folder: &Folder, labels: &[u8]) -> IdxSource {
     }
 }
 
+pub(crate) fn embedded(name: &str) -> Source {
+    Source::Embedded { name: name.to_owned(), class_names: Vec::new() }
+}
+
 /// A grey image of `width` x `height` whose pixels are `value`.
 pub(crate) fn picture(width: u32, height: u32, value: u8, format: ImageFormat) -> Vec<u8> {
     encoded(GrayImage::from_pixel(width, height, Luma([value])).into(), format)
@@ -65,7 +69,13 @@ pub(crate) fn encoded(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
 }
 
 pub(crate) fn images(folder: &Folder) -> ImagesSource {
-    ImagesSource { folder: folder.path().to_owned(), channels: Channels::Grey, height: 2, width: 3 }
+    ImagesSource {
+        folder: folder.path().to_owned(),
+        channels: Channels::Grey,
+        height: 2,
+        width: 3,
+        class_names: Vec::new(),
+    }
 }
 
 /// A plain regression on the file.
@@ -82,5 +92,6 @@ pub(crate) fn csv(file: PathBuf, features: &[&str], target: &str) -> CsvSource {
         window: 1,
         horizon: 0,
         target_form: TargetForm::Value,
+        class_names: Vec::new(),
     }
 }

@@ -1,8 +1,8 @@
 //! What each format becomes.
 
 use data::{
-    Adjust, Channels, CsvSource, Filter, Forecast, IdxSource, ImagesSource, Layout, Source, Target,
-    TargetForm, Task, epoch_order, fit, gather, load, read_images,
+    Adjust, Channels, CsvSource, Filter, Forecast, IdxSource, ImagesSource, Layout, Source, SplitRule,
+    Target, TargetForm, Task, epoch_order, fit, gather, load, read_images, split,
 };
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use tensor::Tensor;
@@ -180,6 +180,35 @@ fn classes_of_a_table_are_sorted_by_name() {
     };
     check(&["wine", "beer", "wine"], (vec![1, 0, 1], vec!["beer", "wine"]));
     check(&["10", "9", "-1"], (vec![2, 1, 0], vec!["-1", "9", "10"]));
+}
+
+#[test]
+fn given_class_names_set_the_order() {
+    let folder = Folder::new();
+    let names = || vec!["dog".to_owned(), "ant".to_owned(), "cat".to_owned()];
+    let mut source = csv(folder.write("t.csv", "x,y\n1,cat\n2,dog\n"), &["x"], "y");
+    (source.task, source.class_names) = (Task::Classification, names());
+    let table = load(&Source::Csv(source)).expect("a table");
+    assert_eq!(classes(&table.target), (vec![2, 0], vec!["dog", "ant", "cat"]));
+    let folder = Folder::new();
+    for class in ["cat", "dog"] {
+        folder.write(&format!("{class}/a.png"), picture(3, 2, 1, ImageFormat::Png));
+    }
+    let source = ImagesSource { class_names: names(), ..images(&folder) };
+    let images = load(&Source::Images(source)).expect("a folder");
+    assert_eq!(classes(&images.target), (vec![2, 0], vec!["dog", "ant", "cat"]));
+}
+
+#[test]
+fn numbers_in_the_order_column_compare_by_value() {
+    let folder = Folder::new();
+    let file = folder.write("t.csv", "day,x\n10,1\n9,2\n-1,3\n9.5,4\n");
+    let source = CsvSource { order: Some("day".into()), horizon: 1, ..csv(file, &["x"], "x") };
+    let dataset = load(&Source::Csv(source)).expect("a series");
+    assert_eq!(dataset.input.values::<f32>(), [3.0, 2.0, 4.0]);
+    let rule = SplitRule::Keys { validation_from: None, test_from: Some("10".into()) };
+    let splits = split(&dataset, &rule).expect("splits");
+    assert_eq!((splits.train, splits.test), (vec![0, 1], vec![2]));
 }
 
 #[test]

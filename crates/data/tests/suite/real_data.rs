@@ -5,13 +5,15 @@ use data::{
     embedded_names, fingerprint, fit, load, split,
 };
 
+use crate::files::embedded;
+
 fn content(train: f64, validation: f64) -> SplitRule {
     SplitRule::Content { fractions: Fractions { train, validation, test: 0.0 }, salt: String::new() }
 }
 
 #[test]
 fn mnist_is_what_its_description_says() {
-    let dataset = load(&Source::Embedded("mnist".into())).expect("built in");
+    let dataset = load(&embedded("mnist")).expect("built in");
     assert_eq!(dataset.input.shape(), [70_000, 1, 28, 28]);
     assert_eq!(dataset.test_from, Some(60_000));
     let names: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
@@ -52,6 +54,7 @@ fn apple() -> CsvSource {
         window: 1,
         horizon: 1,
         target_form: TargetForm::Return,
+        class_names: Vec::new(),
     }
 }
 
@@ -82,7 +85,7 @@ fn apple_is_forecast_from_its_own_past() {
 
 #[test]
 fn embedded_files_have_fingerprints_and_names() {
-    let of = |name: &str| fingerprint(&Source::Embedded(name.into())).expect("built in");
+    let of = |name: &str| fingerprint(&embedded(name)).expect("built in");
     assert_eq!(of("mnist"), of("mnist"));
     assert_ne!(of("mnist"), of("stocks"));
     assert_eq!(embedded_names().len(), 2);
