@@ -4,7 +4,9 @@
 
 use std::time::Instant;
 
-use engine::{Feed, Flow, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, Targets, Trainer, training_graph};
+use engine::{
+    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, Targets, Trainer, training_graph,
+};
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -14,10 +16,12 @@ fn main() {
     let number = |index: usize, default: usize| {
         arguments.get(index).map_or(default, |text| text.parse().expect("a number"))
     };
-    let level = Level::available().into_iter().find(|level| arguments.get(2).is_none_or(|name| name == level.name()));
+    let level =
+        Level::available().into_iter().find(|level| arguments.get(2).is_none_or(|name| name == level.name()));
     let level = level.expect("a level this processor has");
     let options = Options { batch: 32, threads: number(0, 2), level };
-    let mnist = data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }).expect("embedded");
+    let mnist = data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() })
+        .expect("embedded");
     let data::Target::Classes { labels, .. } = &mnist.target else { panic!("MNIST has classes") };
     let feed = Feed { rows: Rows::U8(mnist.input.values()), row_len: 784, targets: Targets::Classes(labels) };
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };

@@ -33,7 +33,9 @@ pub(crate) struct Plain {
 impl Layout {
     /// The layout of a value of `shape`, or the dimension that stands in the way.
     pub(crate) fn of(shape: &Shape, transposed: bool) -> Result<Self, Dim> {
-        let known = |dims: &[Dim]| dims.iter().map(|dim| dim.known().ok_or_else(|| dim.clone())).collect::<Result<Vec<_>, _>>();
+        let known = |dims: &[Dim]| {
+            dims.iter().map(|dim| dim.known().ok_or_else(|| dim.clone())).collect::<Result<Vec<_>, _>>()
+        };
         match shape.0.first() {
             Some(Dim::Symbol(name)) if name == BATCH => Ok(Layout::Lanes { features: known(&shape.0[1..])? }),
             _ => Ok(Layout::Plain(Plain::of(known(&shape.0)?, transposed))),
@@ -93,7 +95,8 @@ pub(crate) fn read_lanes(features: &[usize], lanes: usize, live: usize, memory: 
     let count: usize = features.iter().product();
     let mut shape = vec![live];
     shape.extend(features);
-    let values = (0..live).flat_map(|lane| (0..count).map(move |feature| memory[feature * lanes + lane])).collect();
+    let values =
+        (0..live).flat_map(|lane| (0..count).map(move |feature| memory[feature * lanes + lane])).collect();
     Tensor::new(shape, values)
 }
 

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use graph::{Graph, Node, NodeId, ValueId};
 use tensor::Tensor;
 
-pub(crate) use crate::layout::{Layout, Plain};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
+pub(crate) use crate::layout::{Layout, Plain};
 use crate::program::{BufferSpec, Program};
 use crate::step::{Pieces, Step};
 use crate::training_graph::state_pairs;
@@ -26,7 +26,12 @@ pub(crate) struct Lowered {
 }
 
 /// Lowers `graph` for batches of up to `batch` examples. `keep` are values that will be read after a batch.
-pub(crate) fn lower(graph: &Graph, batch: usize, level: Level, keep: &[ValueId]) -> Result<Lowered, EngineError> {
+pub(crate) fn lower(
+    graph: &Graph,
+    batch: usize,
+    level: Level,
+    keep: &[ValueId],
+) -> Result<Lowered, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
     kernels::load::lower_inputs(&mut cx);
     for (id, _) in graph.nodes() {
@@ -105,7 +110,10 @@ impl<'g> Lowering<'g> {
             lanes: batch.next_multiple_of(ALIGNMENT),
             slots: vec![None; users.len()],
             layouts,
-            done: graph.nodes().map(|(_, node)| node.outputs.iter().all(|id| constants.contains_key(id))).collect(),
+            done: graph
+                .nodes()
+                .map(|(_, node)| node.outputs.iter().all(|id| constants.contains_key(id)))
+                .collect(),
             constants,
             buffers: Vec::new(),
             cuts: BTreeMap::new(),
@@ -209,7 +217,11 @@ impl<'g> Lowering<'g> {
     }
 
     /// Settles how `node` will be lowered when the walk reaches it.
-    pub(crate) fn remember(&mut self, node: NodeId, lower: impl FnOnce(&mut Lowering<'_>, NodeId) -> bool + 'static) {
+    pub(crate) fn remember(
+        &mut self,
+        node: NodeId,
+        lower: impl FnOnce(&mut Lowering<'_>, NodeId) -> bool + 'static,
+    ) {
         self.deferred.insert(node, Box::new(lower));
     }
 
@@ -312,7 +324,9 @@ fn transposed_weights(graph: &Graph, users: &[Vec<NodeId>]) -> Vec<bool> {
         });
         if forward.is_some_and(|node| node.attribute("transB") == Some(graph::Attribute::Int(1))) {
             let alike = node.inputs.iter().flatten().chain(&node.outputs);
-            alike.filter(|id| graph.ty(**id).shape.rank() == 2).for_each(|id| transposed[id.0 as usize] = true);
+            alike
+                .filter(|id| graph.ty(**id).shape.rank() == 2)
+                .for_each(|id| transposed[id.0 as usize] = true);
         }
     }
     for (_, node) in graph.nodes().filter(|(_, node)| node.op_name() == "Gemm") {

@@ -70,14 +70,18 @@ impl Predictor {
     pub fn run(&mut self, feed: Feed<'_>, order: &[u32]) -> Vec<Tensor> {
         let Options { batch, threads, .. } = self.options;
         let lanes = self.lowered.lanes;
-        let mut values: Vec<Vec<f32>> = self.outputs.iter().map(|(_, _, dims)| {
-            Vec::with_capacity(order.len() * dims.iter().product::<usize>())
-        }).collect();
+        let mut values: Vec<Vec<f32>> = self
+            .outputs
+            .iter()
+            .map(|(_, _, dims)| Vec::with_capacity(order.len() * dims.iter().product::<usize>()))
+            .collect();
         let mut after = |index: usize, memory: &Memory| {
             let live = order.len().min((index + 1) * batch) - index * batch;
             for ((_, slot, dims), values) in self.outputs.iter().zip(&mut values) {
                 let (count, from) = (dims.iter().product::<usize>(), read_only(memory, *slot));
-                values.extend((0..live).flat_map(|lane| (0..count).map(move |feature| from[feature * lanes + lane])));
+                values.extend(
+                    (0..live).flat_map(|lane| (0..count).map(move |feature| from[feature * lanes + lane])),
+                );
             }
             Flow::Continue
         };

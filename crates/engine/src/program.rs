@@ -1,6 +1,6 @@
 //! A program: the steps of one batch, where they need the threads to meet, and how threads run them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::cpu::Level;
 use crate::feed::{Batch, Feed};
@@ -62,6 +62,7 @@ impl Program {
         let stop = AtomicUsize::new(usize::MAX);
         let worker = |thread: usize, after: &mut dyn FnMut(usize, &Memory) -> Flow| {
             let _flush = FlushDenormals::new();
+            let _alarm = Alarm(&meeting);
             for (index, rows) in order.chunks(batch_size).enumerate() {
                 if index > 0 && stop.load(Ordering::Acquire) <= index {
                     break;
@@ -124,11 +125,17 @@ struct Meeting {
     threads: usize,
     arrived: AtomicUsize,
     generation: AtomicUsize,
+    broken: AtomicBool,
 }
 
 impl Meeting {
     fn new(threads: usize) -> Self {
-        Meeting { threads, arrived: AtomicUsize::new(0), generation: AtomicUsize::new(0) }
+        Meeting {
+            threads,
+            arrived: AtomicUsize::new(0),
+            generation: AtomicUsize::new(0),
+            broken: AtomicBool::new(false),
+        }
     }
 
     fn wait(&self) {
@@ -143,6 +150,7 @@ impl Meeting {
         }
         let mut spins = 0u32;
         while self.generation.load(Ordering::Acquire) == generation {
+            assert!(!self.broken.load(Ordering::Relaxed), "another thread failed");
             std::hint::spin_loop();
             spins += 1;
             if spins > 20_000 {
@@ -151,6 +159,21 @@ impl Meeting {
         }
     }
 }
+
+/// Tells the other threads when this one fails, so that they do not wait for it for ever.
+struct Alarm<'a>(&'a Meeting);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Buffers of up to this many elements share no room: sharing would save little, and make threads meet that have
+/// nothing to do with each other.
+const SHARED_LEN_MIN: usize = 8192;
 
 /// A place for every buffer: persistent ones side by side, the others reusing the room of those whose last
 /// reader has run. Returns the arena's length and each buffer's offset and length.
@@ -165,12 +188,12 @@ fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize,
     }
     let mut end = 0;
     for (place, buffer) in places.iter_mut().zip(buffers) {
-        if buffer.persistent {
+        if buffer.persistent || buffer.len < SHARED_LEN_MIN {
             *place = (end, buffer.len);
             end += buffer.len.next_multiple_of(ALIGNMENT);
         }
     }
-    let mut order: Vec<usize> = (0..buffers.len()).filter(|&index| !buffers[index].persistent).collect();
+    let mut order: Vec<usize> = (0..buffers.len()).filter(|&index| places[index].1 == 0).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(buffers[index].len));
     let mut placed: Vec<usize> = Vec::new();
     let start = end;
@@ -178,7 +201,8 @@ fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize,
         let Some(life) = lives[index] else { continue };
         let len = buffers[index].len.next_multiple_of(ALIGNMENT);
         let clash = |other: &&usize| lives[**other].is_some_and(|(from, to)| from <= life.1 && life.0 <= to);
-        let mut taken: Vec<(usize, usize)> = placed.iter().filter(clash).map(|&other| places[other]).collect();
+        let mut taken: Vec<(usize, usize)> =
+            placed.iter().filter(clash).map(|&other| places[other]).collect();
         taken.sort_unstable();
         let mut offset = start;
         for (from, size) in taken {
@@ -289,9 +313,9 @@ mod tests {
             fake(&serial, &[Access::read(slots[0]), Access::write(slots[1])]),
             fake(&serial, &[Access::read(slots[1]), Access::write(slots[2])]),
         ];
-        let buffers = vec![BufferSpec { len: 32, persistent: false }; 3];
+        let buffers = vec![BufferSpec { len: SHARED_LEN_MIN, persistent: false }; 3];
         let (len, places) = place(&steps, &buffers);
-        assert_eq!(len, 64);
+        assert_eq!(len, 2 * SHARED_LEN_MIN);
         assert_ne!(places[0].0, places[1].0);
         assert_ne!(places[1].0, places[2].0);
     }

@@ -5,9 +5,9 @@ use tensor::Tensor;
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::feed::Feed;
-use crate::layout::Layout;
 use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
+use crate::layout::Layout;
 use crate::lower::{Lowered, lower};
 use crate::program::{Flow, Schedule};
 use crate::training_graph::TrainingGraph;
@@ -46,7 +46,8 @@ pub struct Trainer {
 impl Trainer {
     /// Plans `graph` and gives it memory.
     pub fn new(graph: TrainingGraph, options: Options) -> Result<Self, EngineError> {
-        let lowered = lower(&graph.graph, options.batch, options.level, &[graph.loss, graph.prediction, graph.target])?;
+        let lowered =
+            lower(&graph.graph, options.batch, options.level, &[graph.loss, graph.prediction, graph.target])?;
         Ok(Trainer { graph, lowered, options })
     }
 
@@ -89,7 +90,8 @@ impl Trainer {
 
     /// The trained weights by name, in the order of the model.
     pub fn parameters(&mut self) -> Vec<(String, Tensor)> {
-        let named: Vec<_> = self.graph.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect();
+        let named: Vec<_> =
+            self.graph.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value)).collect();
         named.into_iter().map(|(name, value)| (name, self.read(value))).collect()
     }
 
@@ -109,7 +111,9 @@ impl Trainer {
             let expected = &self.graph.graph.value(*value).ty;
             if own_name != name || expected != &graph::ValueType::of(tensor) {
                 let found = graph::ValueType::of(tensor);
-                return Err(EngineError::State(format!("expected {own_name} {expected}, found {name} {found}")));
+                return Err(EngineError::State(format!(
+                    "expected {own_name} {expected}, found {name} {found}"
+                )));
             }
         }
         for ((_, value), (_, tensor)) in own.iter().zip(state) {
@@ -135,11 +139,19 @@ impl Trainer {
 }
 
 /// Examples whose greatest score (the first of equal ones) is their class's.
-fn count_correct(memory: &Memory, scores: &(Slot, Layout), target: Slot, lanes: usize, examples: usize) -> usize {
+fn count_correct(
+    memory: &Memory,
+    scores: &(Slot, Layout),
+    target: Slot,
+    lanes: usize,
+    examples: usize,
+) -> usize {
     let (scores, target) = (read_only(memory, scores.0), read_only(memory, target));
     let classes = scores.len() / lanes;
     let greatest = |lane: usize| {
-        (1..classes).fold(0, |best, class| if scores[class * lanes + lane] > scores[best * lanes + lane] { class } else { best })
+        (1..classes).fold(0, |best, class| {
+            if scores[class * lanes + lane] > scores[best * lanes + lane] { class } else { best }
+        })
     };
     (0..examples).filter(|&lane| greatest(lane) == target[lane] as usize).count()
 }

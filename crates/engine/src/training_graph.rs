@@ -93,7 +93,8 @@ pub fn training_graph(
 ) -> Result<TrainingGraph, EngineError> {
     let mut graph = in_training_mode(model, objective.seed)?;
     let form = |message: String| EngineError::Form(message);
-    let prediction = graph.find_value(prediction).ok_or_else(|| form(format!("the model has no value {prediction}")))?;
+    let prediction =
+        graph.find_value(prediction).ok_or_else(|| form(format!("the model has no value {prediction}")))?;
     let target_type = match objective.loss {
         Loss::CrossEntropy => ValueType::new(DType::I64, Shape(vec![BATCH.into()])),
         Loss::MeanSquaredError => graph.ty(prediction).clone(),
@@ -137,7 +138,8 @@ fn update(
     let shape = graph.ty(parameter.value).shape.lengths().expect("a constant's shape is known");
     // Biases and the scales of normalisations have one axis; penalties are for weights.
     let penalty = if shape.len() > 1 { (objective.l1, objective.l2) } else { (0.0, 0.0) };
-    let mut attributes = Attributes::from([("l1".to_owned(), penalty.0.into()), ("l2".to_owned(), penalty.1.into())]);
+    let mut attributes =
+        Attributes::from([("l1".to_owned(), penalty.0.into()), ("l2".to_owned(), penalty.1.into())]);
     let (op, names): (&str, &[&str]) = match objective.optimizer {
         Optimizer::GradientDescent => ("GradientDescentUpdate", &[]),
         Optimizer::Momentum { momentum, nesterov } => {
@@ -147,7 +149,9 @@ fn update(
         }
         Optimizer::Adam { beta1, beta2, epsilon, weight_decay } => {
             let decay = if shape.len() > 1 { weight_decay } else { 0.0 };
-            for (name, value) in [("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("weight_decay", decay)] {
+            for (name, value) in
+                [("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("weight_decay", decay)]
+            {
                 attributes.insert(name.to_owned(), value.into());
             }
             ("AdamUpdate", &["moment1", "moment2"])
@@ -183,7 +187,9 @@ fn running_statistics(graph: &Graph) -> Vec<(String, ValueId)> {
 pub(crate) fn state_pairs(node: &Node) -> Vec<(ValueId, ValueId)> {
     let pair = |input: usize, output: usize| Some((node.inputs[input]?, *node.outputs.get(output)?));
     match node.op_name() {
-        "BatchNormalization" if node.outputs.len() == 3 => [pair(3, 1), pair(4, 2)].into_iter().flatten().collect(),
+        "BatchNormalization" if node.outputs.len() == 3 => {
+            [pair(3, 1), pair(4, 2)].into_iter().flatten().collect()
+        }
         "GradientDescentUpdate" => pair(0, 0).into_iter().collect(),
         "MomentumUpdate" => [pair(0, 0), pair(2, 1)].into_iter().flatten().collect(),
         "AdamUpdate" => [pair(0, 0), pair(2, 1), pair(3, 2)].into_iter().flatten().collect(),
@@ -212,7 +218,10 @@ fn in_training_mode(model: &Graph, seed: u64) -> Result<Graph, GraphError> {
             "BatchNormalization" => {
                 attributes.insert("training_mode".to_owned(), Attribute::Int(1));
                 names.truncate(1);
-                names.extend([format!("{}.running_mean", node.name), format!("{}.running_variance", node.name)]);
+                names.extend([
+                    format!("{}.running_mean", node.name),
+                    format!("{}.running_variance", node.name),
+                ]);
             }
             "Dropout" => {
                 let stream = tensor::Random::new(seed, "dropout").word(0, id.0 as u64);

@@ -151,7 +151,7 @@ pub(crate) fn lower_binary(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     };
     let features: usize = dims.iter().product();
     let lanes = cx.lanes;
-    let pieces = cx.cut(node.inputs[0].expect("required"), features, features * lanes * 4);
+    let pieces = cx.cut(node.inputs[0].expect("required"), features, features * lanes * 8);
     cx.set_cut(output, pieces.clone());
     let y = cx.slot(output);
     cx.push(Binary { operation, a, b, y, pieces, lanes });

@@ -27,10 +27,13 @@ impl Geometry {
         if !(1..=2).contains(&axes) || input.len() != axes + 1 || output.len() != axes + 1 {
             return None;
         }
-        let pair = |values: &[usize], fill: usize| if axes == 1 { [fill, values[0]] } else { [values[0], values[1]] };
+        let pair = |values: &[usize], fill: usize| {
+            if axes == 1 { [fill, values[0]] } else { [values[0], values[1]] }
+        };
         let ints = |name: &str, fill: usize| match declared(node, name) {
             Some(Attribute::Ints(values)) => {
-                let values: Option<Vec<usize>> = values.iter().map(|&value| usize::try_from(value).ok()).collect();
+                let values: Option<Vec<usize>> =
+                    values.iter().map(|&value| usize::try_from(value).ok()).collect();
                 values.filter(|values| values.len() >= axes)
             }
             _ => Some(vec![fill; 2 * axes]),

@@ -29,7 +29,11 @@ impl Step for LoadRows {
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let range = self.pieces.range(piece);
-        assert_eq!(cx.batch.feed.row_len, self.pieces.total(), "rows have as many elements as the graph's input");
+        assert_eq!(
+            cx.batch.feed.row_len,
+            self.pieces.total(),
+            "rows have as many elements as the graph's input"
+        );
         // SAFETY: features `range` of `x` belong to this piece.
         let x = unsafe {
             let start = cx.memory.at(self.x).add(range.start * self.lanes);
@@ -94,8 +98,12 @@ impl Step for LoadTargets {
         let rows = cx.batch.rows.iter().map(|&row| row as usize);
         match cx.batch.feed.targets {
             Targets::None => {}
-            Targets::Classes(classes) => target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = classes[row] as f32),
-            Targets::Values(values) => target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = values[row]),
+            Targets::Classes(classes) => {
+                target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = classes[row] as f32)
+            }
+            Targets::Values(values) => {
+                target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = values[row])
+            }
         }
     }
 }
@@ -107,7 +115,9 @@ pub(crate) fn lower_inputs(cx: &mut Lowering<'_>) {
     if let Some(&input) = inputs.first() {
         let features = cx.features(input).expect("has lanes");
         let x = cx.slot(input);
-        cx.push(LoadRows { x, pieces: Pieces::of(features, features * lanes * 16), lanes });
+        let pieces = Pieces::of(features, features * lanes * 16);
+        cx.set_cut(input, pieces.clone());
+        cx.push(LoadRows { x, pieces, lanes });
     }
     if let Some(&target) = inputs.get(1) {
         let target = cx.slot(target);

@@ -49,7 +49,12 @@ impl Step for Loss {
         // SAFETY: serial; distinct buffers that nobody else touches meanwhile.
         let (prediction, target, loss, scratch) = unsafe {
             let memory = cx.memory;
-            (memory.slice(self.prediction), memory.slice(self.target), memory.slice_mut(self.loss), memory.slice_mut(self.scratch))
+            (
+                memory.slice(self.prediction),
+                memory.slice(self.target),
+                memory.slice_mut(self.loss),
+                memory.slice_mut(self.scratch),
+            )
         };
         let (features, lanes) = (self.features, self.lanes);
         let example = |lane: usize| match self.kind {
@@ -129,7 +134,8 @@ fn mean_reduction(node: &Node) -> bool {
 /// Lowers `SoftmaxCrossEntropyLoss` over the mean with one score per class.
 pub(crate) fn lower_cross_entropy(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
-    let plain = mean_reduction(node) && node.outputs.len() == 1 && node.inputs.get(2).copied().flatten().is_none();
+    let plain =
+        mean_reduction(node) && node.outputs.len() == 1 && node.inputs.get(2).copied().flatten().is_none();
     plain && lower_loss(cx, node, Kind::CrossEntropy)
 }
 
@@ -171,7 +177,16 @@ fn lower_gradient(cx: &mut Lowering<'_>, node: &Node, kind: Kind) -> bool {
     };
     let lanes = cx.lanes;
     let (prediction, target, gradient) = (cx.slot(prediction), cx.slot(target), cx.slot(node.outputs[0]));
-    cx.push(LossGradient { kind, prediction, target, gradient, scale, pieces: Pieces::serial(1), features, lanes });
+    cx.push(LossGradient {
+        kind,
+        prediction,
+        target,
+        gradient,
+        scale,
+        pieces: Pieces::serial(1),
+        features,
+        lanes,
+    });
     true
 }
 

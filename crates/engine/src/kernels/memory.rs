@@ -29,7 +29,10 @@ impl Memory {
     /// A zeroed arena of `len` elements; `places` gives each slot's offset and length.
     pub(crate) fn new(len: usize, places: Vec<(usize, usize)>) -> Self {
         let len = len.max(ALIGNMENT);
-        assert!(places.iter().all(|&(start, size)| start + size <= len), "a buffer lies outside of the arena");
+        assert!(
+            places.iter().all(|&(start, size)| start + size <= len),
+            "a buffer lies outside of the arena"
+        );
         let layout = Memory::layout(len);
         // SAFETY: the layout has a size above zero.
         let raw = unsafe { alloc_zeroed(layout) };
@@ -38,7 +41,9 @@ impl Memory {
     }
 
     fn layout(len: usize) -> Layout {
-        Layout::array::<f32>(len).and_then(|layout| layout.align_to(64)).expect("the arena fits the address space")
+        Layout::array::<f32>(len)
+            .and_then(|layout| layout.align_to(64))
+            .expect("the arena fits the address space")
     }
 
     /// The first element of a buffer.

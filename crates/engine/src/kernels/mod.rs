@@ -6,9 +6,12 @@
 #![allow(unsafe_code)] // the reason this module exists; every block states why it is sound
 
 pub(crate) mod conv;
+pub(crate) mod conv_gradient;
 pub(crate) mod conv_pool;
+pub(crate) mod conv_pool_gradient;
 pub(crate) mod denormal;
 pub(crate) mod dense;
+pub(crate) mod dense_gradient;
 pub(crate) mod elementwise;
 pub(crate) mod fallback;
 pub(crate) mod features;
@@ -42,8 +45,8 @@ type Lower = fn(&mut Lowering<'_>, NodeId) -> bool;
 const KERNELS: &[(&str, Lower)] = &[
     ("Conv", conv_pool::lower),
     ("Conv", conv::lower),
-    ("ConvGradInput", conv::lower_input_gradient),
-    ("ConvGradWeight", conv::lower_weight_gradient),
+    ("ConvGradInput", conv_gradient::lower_input_gradient),
+    ("ConvGradWeight", conv_gradient::lower_weight_gradient),
     ("Gemm", dense::lower),
     ("GradientDescentUpdate", update::lower),
     ("MomentumUpdate", update::lower),

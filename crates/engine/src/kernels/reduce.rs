@@ -62,9 +62,12 @@ pub(crate) fn lower_sum(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let (x, y) = (node.inputs[0].expect("required"), node.outputs[0]);
     let Some(dims) = cx.feature_dims(x) else { return false };
-    let Some(axes) = node.inputs.get(1).copied().flatten().and_then(|axes| cx.constant(axes)) else { return false };
+    let Some(axes) = node.inputs.get(1).copied().flatten().and_then(|axes| cx.constant(axes)) else {
+        return false;
+    };
     let rank = dims.len() + 1;
-    let mut axes: Vec<i64> = axes.get::<i64>().unwrap_or(&[]).iter().map(|&axis| axis.rem_euclid(rank as i64)).collect();
+    let mut axes: Vec<i64> =
+        axes.get::<i64>().unwrap_or(&[]).iter().map(|&axis| axis.rem_euclid(rank as i64)).collect();
     axes.sort_unstable();
     let wanted: Vec<i64> = (0..rank as i64).filter(|&axis| axis != 1).collect();
     let Layout::Plain(plain) = cx.layout(y) else { return false };

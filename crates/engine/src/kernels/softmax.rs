@@ -38,7 +38,8 @@ impl Step for Softmax {
 
 /// `y = softmax(x)` over the classes of one lane, and `ln sum exp x`.
 pub(crate) fn softmax_lane(x: &[f32], y: &mut [f32], classes: usize, lanes: usize, lane: usize) -> f32 {
-    let greatest = (0..classes).fold(f32::NEG_INFINITY, |greatest, class| greatest.max(x[class * lanes + lane]));
+    let greatest =
+        (0..classes).fold(f32::NEG_INFINITY, |greatest, class| greatest.max(x[class * lanes + lane]));
     let mut sum = 0.0;
     for class in 0..classes {
         let value = (x[class * lanes + lane] - greatest).exp();

@@ -42,7 +42,8 @@ impl Target {
         let optimizer = Optimizer::of(&node);
         let states = if matches!(optimizer.kind, Kind::GradientDescent) { 0 } else { node.outputs.len() - 1 };
         let weight = cx.slot(node.inputs[0].expect("required"));
-        let moments: Vec<Slot> = (0..states).map(|index| cx.slot(node.inputs[2 + index].expect("required"))).collect();
+        let moments: Vec<Slot> =
+            (0..states).map(|index| cx.slot(node.inputs[2 + index].expect("required"))).collect();
         for (before, after) in state_pairs(&node) {
             cx.alias(after, before);
         }
@@ -57,7 +58,8 @@ impl Target {
 
     /// Where the weight and its moments are.
     pub(crate) fn pointers(&self, cx: &Context<'_>) -> Pointers {
-        let moment = |index: usize| self.moments.get(index).map_or(std::ptr::null_mut(), |&slot| cx.memory.at(slot));
+        let moment =
+            |index: usize| self.moments.get(index).map_or(std::ptr::null_mut(), |&slot| cx.memory.at(slot));
         Pointers { weight: cx.memory.at(self.weight), moments: [moment(0), moment(1)] }
     }
 }
@@ -296,7 +298,13 @@ impl Step for Update {
 }
 
 #[inline(always)]
-unsafe fn pass<S: Simd, R: Rule>(c: &Coefficients, at: Pointers, gradient: *const f32, from: usize, to: usize) {
+unsafe fn pass<S: Simd, R: Rule>(
+    c: &Coefficients,
+    at: Pointers,
+    gradient: *const f32,
+    from: usize,
+    to: usize,
+) {
     for offset in (from..to).step_by(S::WIDTH) {
         // SAFETY: the caller's.
         unsafe { R::apply::<S>(c, at, offset, S::load(gradient.add(offset))) };
@@ -310,7 +318,12 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let target = Target::of(cx, id);
     let gradient = cx.slot(gradient_value);
     let weight_layout = cx.layout(node.inputs[0].expect("required"));
-    assert_eq!(weight_layout, cx.layout(gradient_value), "{}: gradient laid out unlike its weight", node.name);
+    assert_eq!(
+        weight_layout,
+        cx.layout(gradient_value),
+        "{}: gradient laid out unlike its weight",
+        node.name
+    );
     let Layout::Plain(plain) = weight_layout else { panic!("{}: a weight per example", node.name) };
     let pieces = Pieces::of(plain.rows, plain.rows * plain.stride * 10);
     cx.push(Update { target, gradient, pieces, stride: plain.stride });

@@ -5,7 +5,7 @@ use graph::{Attribute, Attributes, Graph, ValueType};
 use tensor::{DType, Random, Shape, Tensor};
 
 /// A tensor of Glorot-uniform numbers.
-pub fn glorot(name: &str, shape: &[usize], fan_in: usize, fan_out: usize) -> Tensor {
+pub(crate) fn glorot(name: &str, shape: &[usize], fan_in: usize, fan_out: usize) -> Tensor {
     let limit = (6.0 / (fan_in + fan_out) as f32).sqrt();
     let random = Random::new(1, name);
     let count: usize = shape.iter().product();
@@ -14,7 +14,7 @@ pub fn glorot(name: &str, shape: &[usize], fan_in: usize, fan_out: usize) -> Ten
 }
 
 /// The graph from bytes to logits.
-pub fn mnist_graph() -> Graph {
+pub(crate) fn mnist_graph() -> Graph {
     let mut graph = Graph::new("mnist");
     let attributes = |list: &[(&str, Attribute)]| -> Attributes {
         list.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()

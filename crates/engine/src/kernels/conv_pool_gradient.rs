@@ -1,0 +1,351 @@
+//! The way back through convolution, ReLU and 2×2 max pooling: the pooled gradient is spread by the winners' bits in
+//! registers and multiplied straight into the weight gradient, so the large gradient map is never in memory.
+
+use graph::NodeId;
+
+use super::conv_pool::{Maps, winner_len};
+use super::geometry::Geometry;
+use super::memory::Slot;
+use super::simd::{Simd, dispatch};
+use crate::lower::Lowering;
+use crate::step::{Access, Context, Pieces, Step};
+
+/// Taps whose gradients are kept in registers at once.
+const TAP_BLOCK: usize = 9;
+
+/// `dw` and `db` of the convolution from the gradient of the pooled maps.
+struct WeightGradient {
+    x: Slot,
+    y: Slot,
+    winners: Slot,
+    dy: Slot,
+    dw: Slot,
+    w_stride: usize,
+    db: Option<Slot>,
+    /// Running sums, one vector per tap and one for the bias, for each channel.
+    sums: Slot,
+    geometry: Geometry,
+    offsets: Vec<usize>,
+    pooled: [usize; 2],
+    pieces: Pieces,
+    lanes: usize,
+}
+
+/// Vectors of running sums per channel: one per tap of a block, one for the bias.
+const SUMS: usize = TAP_BLOCK + 1;
+
+impl Step for WeightGradient {
+    fn name(&self) -> String {
+        "max pool + relu + conv weight gradient".to_owned()
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        let positions = self.pooled[0] * self.pooled[1];
+        let mut access = vec![
+            Access::read(self.x),
+            Access::read_own(self.y, &self.pieces, positions * self.lanes),
+            Access::read_own(self.dy, &self.pieces, positions * self.lanes),
+            Access::read_own(self.winners, &self.pieces, positions * winner_len(self.lanes)),
+            Access::write_own(self.dw, &self.pieces, self.w_stride),
+            Access::write_own(self.sums, &self.pieces, SUMS * 16),
+        ];
+        access.extend(self.db.map(|db| Access::write_own(db, &self.pieces, 1)));
+        access
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let range = self.pieces.range(piece);
+        let (from, to) = (range.start, range.end);
+        let maps = Maps {
+            x: cx.memory.at(self.x),
+            y: cx.memory.at(self.y),
+            winners: cx.memory.at(self.winners),
+            geometry: &self.geometry,
+            offsets: &self.offsets,
+            pooled: self.pooled,
+            lanes: self.lanes,
+        };
+        let result = Result {
+            dy: cx.memory.at(self.dy),
+            dw: cx.memory.at(self.dw),
+            w_stride: self.w_stride,
+            db: self.db.map_or(std::ptr::null_mut(), |db| cx.memory.at(db)),
+            sums: cx.memory.at(self.sums),
+        };
+        // SAFETY: the geometry was inferred from these buffers' shapes; channels `from..to` are the piece's.
+        unsafe {
+            dispatch!(cx.level => weight_gradient::<S>(maps: Maps<'_>, result: Result, from: usize, to: usize));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Result {
+    dy: *const f32,
+    dw: *mut f32,
+    w_stride: usize,
+    /// Null without bias.
+    db: *mut f32,
+    sums: *mut f32,
+}
+
+#[inline(always)]
+unsafe fn weight_gradient<S: Simd>(maps: Maps<'_>, result: Result, from: usize, to: usize) {
+    for (block, offsets) in maps.offsets.chunks(TAP_BLOCK).enumerate() {
+        let first = block * TAP_BLOCK;
+        // SAFETY: the caller's.
+        unsafe {
+            match <&[usize; TAP_BLOCK]>::try_from(offsets) {
+                Ok(offsets) => tap_block::<S, TAP_BLOCK>(maps, result, offsets, first, from, to),
+                Err(_) => {
+                    for (tap, &offset) in offsets.iter().enumerate() {
+                        tap_block::<S, 1>(maps, result, &[offset], first + tap, from, to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradients of `T` taps from `first` on of the channels `from..to`: rows of positions outside, channels
+/// inside, so that the few input rows a row of positions reads stay in the first-level cache.
+#[inline(always)]
+unsafe fn tap_block<S: Simd, const T: usize>(
+    maps: Maps<'_>,
+    result: Result,
+    offsets: &[usize; T],
+    first: usize,
+    from: usize,
+    to: usize,
+) {
+    // SAFETY: the caller's; the running sums of the channels are the piece's own.
+    unsafe {
+        let sums = |channel: usize, index: usize| result.sums.add((channel * SUMS + index) * 16);
+        for channel in from..to {
+            for index in 0..=T {
+                S::store(sums(channel, index), S::splat(0.0));
+            }
+        }
+        for y in 0..maps.pooled[0] {
+            for channel in from..to {
+                let mut taps = [S::splat(0.0); T];
+                for (index, tap) in taps.iter_mut().enumerate() {
+                    *tap = S::load(sums(channel, index));
+                }
+                let mut bias = S::load(sums(channel, T));
+                gradient_row::<S, T>(maps, result.dy, offsets, channel, y, &mut taps, &mut bias);
+                for (index, tap) in taps.iter().enumerate() {
+                    S::store(sums(channel, index), *tap);
+                }
+                S::store(sums(channel, T), bias);
+            }
+        }
+        for channel in from..to {
+            for index in 0..T {
+                *result.dw.add(channel * result.w_stride + first + index) =
+                    S::sum(S::load(sums(channel, index)));
+            }
+            if first == 0 && !result.db.is_null() {
+                *result.db.add(channel) = S::sum(S::load(sums(channel, T)));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_row<S: Simd, const T: usize>(
+    maps: Maps<'_>,
+    dy: *const f32,
+    offsets: &[usize; T],
+    channel: usize,
+    y: usize,
+    taps: &mut [S::V; T],
+    bias: &mut S::V,
+) {
+    let candidates = maps.candidates();
+    for x in 0..maps.pooled[1] {
+        let at = channel * maps.positions() + y * maps.pooled[1] + x;
+        for lane in (0..maps.lanes).step_by(S::WIDTH) {
+            // SAFETY: the caller's.
+            unsafe {
+                let output = S::load(maps.y.add(at * maps.lanes + lane));
+                let alive = S::greater(output, S::splat(0.0));
+                if S::bits(alive) == 0 {
+                    continue;
+                }
+                let gradient = S::keep(alive, S::load(dy.add(at * maps.lanes + lane)));
+                *bias = S::add(*bias, gradient);
+                let spread = spread::<S>(maps, gradient, at, lane);
+                let input = maps.x.add(maps.corner(y, x) + lane);
+                for candidate in 0..4 {
+                    let input = input.add(candidates[candidate]);
+                    for tap in 0..T {
+                        taps[tap] =
+                            S::mul_add(spread[candidate], S::load(input.add(offsets[tap])), taps[tap]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradient given to whichever of the four candidates won, zero to the others.
+#[inline(always)]
+unsafe fn spread<S: Simd>(maps: Maps<'_>, gradient: S::V, at: usize, lane: usize) -> [S::V; 4] {
+    // SAFETY: the caller's.
+    unsafe {
+        let words = maps.winners.add(at * winner_len(maps.lanes)).cast::<[u16; 2]>();
+        let [right, lower] = words.add(lane / S::WIDTH).read();
+        let (right, lower) = (S::mask(right), S::mask(lower));
+        let zero = S::splat(0.0);
+        let (bottom, top) = (S::keep(lower, gradient), S::select(lower, zero, gradient));
+        [
+            S::select(right, zero, top),
+            S::keep(right, top),
+            S::select(right, zero, bottom),
+            S::keep(right, bottom),
+        ]
+    }
+}
+
+/// The gradient of the convolution's output, for convolutions whose input needs a gradient too.
+struct Unpool {
+    y: Slot,
+    winners: Slot,
+    dy: Slot,
+    dx: Slot,
+    geometry: Geometry,
+    pooled: [usize; 2],
+    pieces: Pieces,
+    lanes: usize,
+}
+
+impl Step for Unpool {
+    fn name(&self) -> String {
+        "max pool + relu gradient".to_owned()
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        let positions = self.pooled[0] * self.pooled[1];
+        vec![
+            Access::read_own(self.y, &self.pieces, positions * self.lanes),
+            Access::read_own(self.dy, &self.pieces, positions * self.lanes),
+            Access::read_own(self.winners, &self.pieces, positions * winner_len(self.lanes)),
+            Access::write_own(self.dx, &self.pieces, self.geometry.positions() * self.lanes),
+        ]
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let range = self.pieces.range(piece);
+        let (from, to) = (range.start, range.end);
+        let maps = Maps {
+            x: std::ptr::null(),
+            y: cx.memory.at(self.y),
+            winners: cx.memory.at(self.winners),
+            geometry: &self.geometry,
+            offsets: &[],
+            pooled: self.pooled,
+            lanes: self.lanes,
+        };
+        let dy: *const f32 = cx.memory.at(self.dy);
+        let dx = cx.memory.at(self.dx);
+        // SAFETY: the geometry was inferred from these buffers' shapes; channels `from..to` are the piece's.
+        unsafe {
+            dispatch!(cx.level => unpool::<S>(maps: Maps<'_>, dy: *const f32, dx: *mut f32, from: usize, to: usize));
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn unpool<S: Simd>(maps: Maps<'_>, dy: *const f32, dx: *mut f32, from: usize, to: usize) {
+    let [_, width] = maps.geometry.output;
+    let plane = maps.geometry.positions() * maps.lanes;
+    for channel in from..to {
+        // SAFETY: the caller's; a 2x2 window lies inside of the convolution's output map.
+        unsafe {
+            let dx = dx.add(channel * plane);
+            std::slice::from_raw_parts_mut(dx, plane).fill(0.0);
+            for y in 0..maps.pooled[0] {
+                for x in 0..maps.pooled[1] {
+                    let at = channel * maps.positions() + y * maps.pooled[1] + x;
+                    for lane in (0..maps.lanes).step_by(S::WIDTH) {
+                        let alive = S::greater(S::load(maps.y.add(at * maps.lanes + lane)), S::splat(0.0));
+                        let gradient = S::keep(alive, S::load(dy.add(at * maps.lanes + lane)));
+                        let parts = spread::<S>(maps, gradient, at, lane);
+                        for (candidate, part) in parts.into_iter().enumerate() {
+                            let place = (2 * y + candidate / 2) * width + 2 * x + candidate % 2;
+                            S::store(dx.add(place * maps.lanes + lane), part);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the way back needs to know of the forward step.
+pub(crate) struct Back {
+    pub(crate) x: Slot,
+    pub(crate) y: Slot,
+    pub(crate) winners: Slot,
+    pub(crate) w_stride: usize,
+    pub(crate) geometry: Geometry,
+    pub(crate) offsets: Vec<usize>,
+    pub(crate) pooled: [usize; 2],
+    pub(crate) pieces: Pieces,
+}
+
+impl Back {
+    /// Lowers `MaxPoolGrad → ReluGrad`, with `ConvGradWeight` and the bias's sum where nobody else reads the gradient.
+    pub(crate) fn lower(&self, cx: &mut Lowering<'_>, pool_grad: NodeId, relu_grad: NodeId) -> bool {
+        let (node, _) = cx.node(pool_grad);
+        let dy = cx.slot(node.inputs[0].expect("required"));
+        let spread = cx.graph.node(relu_grad).outputs[0];
+        let lanes = cx.lanes;
+        let Back { x, y, winners, w_stride, geometry, offsets, pooled, pieces } = self;
+        let users = cx.users(spread).to_vec();
+        let named = |cx: &Lowering<'_>, name: &str| {
+            users.iter().copied().find(|&user| cx.graph.node(user).op_name() == name)
+        };
+        let weight = named(cx, "ConvGradWeight");
+        let bias = named(cx, "ReduceSum");
+        let all = [weight, bias].into_iter().flatten().count();
+        cx.done(pool_grad);
+        cx.done(relu_grad);
+        if let Some(weight) = weight.filter(|_| all == users.len() && !cx.is_kept(spread)) {
+            let dw = cx.slot(cx.graph.node(weight).outputs[0]);
+            let db = bias.map(|bias| cx.slot(cx.graph.node(bias).outputs[0]));
+            let sums = cx.temporary(geometry.channels_out * SUMS * 16);
+            cx.push(WeightGradient {
+                x: *x,
+                y: *y,
+                winners: *winners,
+                dy,
+                dw,
+                w_stride: *w_stride,
+                db,
+                sums,
+                geometry: geometry.clone(),
+                offsets: offsets.clone(),
+                pooled: *pooled,
+                pieces: pieces.clone(),
+                lanes,
+            });
+            [Some(weight), bias].into_iter().flatten().for_each(|node| cx.done(node));
+            return true;
+        }
+        cx.set_cut(spread, pieces.scaled(geometry.positions()));
+        let dx = cx.slot(spread);
+        let (geometry, pieces) = (geometry.clone(), pieces.clone());
+        cx.push(Unpool { y: *y, winners: *winners, dy, dx, geometry, pooled: *pooled, pieces, lanes });
+        true
+    }
+}
