@@ -1,1 +1,28 @@
-//! pipeline
+//! The pipeline: a resolved scheme becomes a registered model.
+//!
+//! ```text
+//! prepare ─► plan ─► train ─► evaluate ─► package ─► register
+//! ```
+//!
+//! The decision that shaped it: *a stage is a function of its key*. The key is made of the digests of what goes in,
+//! of the settings that matter and of the code's format version, and of nothing else: no time, no path, no
+//! number of threads. So a stage whose key is in the store need not run, a run that is repeated does no work, and
+//! a run that was killed goes on where its last checkpoint stands and comes to the same bytes.
+//!
+//! Everything a run does is told in typed [`Event`]s to the caller and kept in `events.jsonl`; nothing is printed
+//! here, and the time comes from the caller.
+
+mod error;
+mod events;
+mod export;
+mod infer;
+pub mod metrics;
+mod report;
+mod run;
+
+pub use error::{Failure, RunError};
+pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};
+pub use export::{export_onnx, export_safetensors};
+pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
+pub use report::{EpochReport, RunReport, StageReport};
+pub use run::{RunOptions, run};
