@@ -1,11 +1,17 @@
 //! The graph itself: values, nodes in topological order, and the checks every change goes through.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use tensor::{DType, Shape, Tensor};
+use tensor::{DType, Dim, Shape, Tensor};
 
 use crate::operator::Settings;
 use crate::{Attributes, Inference, OpError, Operator, Presence, ops};
+
+/// The most dimensions of a value.
+pub const RANK_MAX: usize = 16;
+/// The most elements of a value, its symbolic dimensions counted as 1.
+pub const ELEMENTS_MAX: usize = 1 << 32;
 
 /// Names a value of one graph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,20 +74,6 @@ pub struct Node {
     pub outputs: Vec<ValueId>,
 }
 
-/// Most elements a value may have, so that products of lengths never overflow whatever a file says.
-const ELEMENTS_MAX: usize = 1 << 32;
-
-/// Refuses a shape whose known lengths make more than [`ELEMENTS_MAX`] elements, or whose rank is absurd.
-fn check_size(shape: &Shape) -> Result<(), OpError> {
-    // A zero does not excuse the other lengths: a reduction of it has them all the same.
-    let lengths = || shape.0.iter().filter_map(tensor::Dim::known).map(|length| length.max(1));
-    let elements = lengths().try_fold(1usize, |product, length| product.checked_mul(length));
-    if elements.is_some_and(|elements| elements <= ELEMENTS_MAX) && shape.rank() <= 64 {
-        return Ok(());
-    }
-    Err(OpError::new(format!("shape {shape} has more than {ELEMENTS_MAX} elements or 64 dimensions")))
-}
-
 impl Node {
     /// The operator's name.
     pub fn op_name(&self) -> &'static str {
@@ -129,6 +121,32 @@ pub struct Graph {
     pub outputs: Vec<ValueId>,
     values: Vec<Value>,
     nodes: Vec<Node>,
+    names: Names,
+}
+
+/// The names of a graph's values.
+#[derive(Debug, Clone, Default)]
+struct Names {
+    taken: BTreeMap<String, ValueId>,
+    /// For names that were asked for again: the last suffix tried.
+    suffixes: BTreeMap<String, u32>,
+}
+
+impl Names {
+    /// `name`, or `name` with the first suffix that makes it unique.
+    fn free(&mut self, name: &str) -> String {
+        if !self.taken.contains_key(name) {
+            return name.to_owned();
+        }
+        let suffix = self.suffixes.entry(name.to_owned()).or_default();
+        loop {
+            *suffix += 1;
+            let candidate = format!("{name}.{suffix}");
+            if !self.taken.contains_key(&candidate) {
+                return candidate;
+            }
+        }
+    }
 }
 
 impl Graph {
@@ -202,23 +220,17 @@ impl Graph {
         };
         cx.inputs.iter().flatten().try_for_each(|ty| check_size(&ty.shape))?;
         let types = op.infer(&cx)?;
-        types.iter().try_for_each(|ty| check_size(&ty.shape))?;
         assert!(types.len() >= output_count, "{op:?} inferred {} of {output_count} outputs", types.len());
+        types.iter().try_for_each(|ty| check_size(&ty.shape))?;
         Ok(types)
     }
 
     fn add_value(&mut self, name: &str, ty: ValueType, constant: Option<Tensor>) -> ValueId {
-        let name = self.free_name(name);
+        let name = self.names.free(name);
+        let id = ValueId(self.values.len() as u32);
+        self.names.taken.insert(name.clone(), id);
         self.values.push(Value { name, ty, constant });
-        ValueId((self.values.len() - 1) as u32)
-    }
-
-    fn free_name(&self, name: &str) -> String {
-        if self.find_value(name).is_none() {
-            return name.to_owned();
-        }
-        let mut candidates = (1..).map(|suffix| format!("{name}.{suffix}"));
-        candidates.find(|candidate| self.find_value(candidate).is_none()).expect("names do not run out")
+        id
     }
 
     /// The value behind `id`.
@@ -248,7 +260,7 @@ impl Graph {
 
     /// The value called `name`.
     pub fn find_value(&self, name: &str) -> Option<ValueId> {
-        self.values.iter().position(|value| value.name == name).map(|index| ValueId(index as u32))
+        self.names.taken.get(name).copied()
     }
 
     /// Replaces a constant by another of the same shape; its element type may change only with
@@ -295,6 +307,21 @@ impl Graph {
             self.outputs.iter().map(|id| made[id.0 as usize].expect("outputs were made")).collect();
         Ok(copy)
     }
+}
+
+/// Refuses shapes beyond [`RANK_MAX`] and [`ELEMENTS_MAX`], so that products of lengths never overflow whatever a
+/// file says.
+pub(crate) fn check_size(shape: &Shape) -> Result<(), OpError> {
+    if shape.rank() > RANK_MAX {
+        return Err(OpError::new(format!("a value has {} dimensions, more than {RANK_MAX}", shape.rank())));
+    }
+    // A zero does not excuse the other lengths: a reduction of it has them all the same.
+    let mut lengths = shape.0.iter().filter_map(Dim::known).map(|length| length.max(1));
+    let elements = lengths.try_fold(1usize, |product, length| product.checked_mul(length));
+    if elements.is_some_and(|elements| elements <= ELEMENTS_MAX) {
+        return Ok(());
+    }
+    Err(OpError::new(format!("a value of shape {shape} has more than {ELEMENTS_MAX} elements")))
 }
 
 fn check_presence(

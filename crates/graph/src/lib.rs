@@ -13,6 +13,7 @@ mod case;
 mod differentiate;
 mod evaluate;
 mod graph;
+pub mod onnx;
 mod operator;
 pub mod ops;
 mod reference;
@@ -21,7 +22,7 @@ pub use attribute::{Attribute, Attributes};
 pub use case::{Case, Expect};
 pub use differentiate::{Gradient, differentiate};
 pub use evaluate::{evaluate, evaluate_values};
-pub use graph::{Graph, GraphError, Node, NodeId, Value, ValueId, ValueType};
+pub use graph::{ELEMENTS_MAX, Graph, GraphError, Node, NodeId, RANK_MAX, Value, ValueId, ValueType};
 pub use operator::{
     AttributeDoc, Call, DOMAIN_HEIRLOOM, DOMAIN_ONNX, Default, Formal, Inference, OpError, Operator,
     Presence, Schema,

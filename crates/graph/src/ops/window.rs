@@ -9,8 +9,6 @@ use crate::{Attribute, Attributes, OpError};
 
 /// The longest input, kernel, stride, dilation or padding along one axis.
 pub const LENGTH_MAX: usize = 1 << 30;
-/// The most elements of an output, per element of the symbolic dimensions.
-pub const ELEMENTS_MAX: usize = 1 << 31;
 
 /// The window along one spatial axis. Output `o` reads inputs `o * stride + t * dilation - before` for the taps
 /// `t` in `0..kernel`, those outside `0..input` being padding.
@@ -159,19 +157,11 @@ pub fn spatial(shape: &Shape) -> Result<Vec<usize>, OpError> {
     shape.0[2..].iter().map(known).collect()
 }
 
-/// `[batch, channel, spatial ..]`, refused if it has more than [`ELEMENTS_MAX`] elements.
-pub(crate) fn output_shape(batch: Dim, channel: Dim, spatial: &[usize]) -> Result<Shape, OpError> {
+/// `[batch, channel, spatial ..]`.
+pub(crate) fn output_shape(batch: Dim, channel: Dim, spatial: &[usize]) -> Shape {
     let mut dims = vec![batch, channel];
     dims.extend(spatial.iter().map(|&length| Dim::Known(length)));
-    let shape = Shape(dims);
-    let count =
-        shape.0.iter().filter_map(Dim::known).try_fold(1usize, |count, length| {
-            count.checked_mul(length).filter(|&count| count <= ELEMENTS_MAX)
-        });
-    match count {
-        Some(_) => Ok(shape),
-        None => Err(OpError::new(format!("the output {shape} should have at most {ELEMENTS_MAX} elements"))),
-    }
+    Shape(dims)
 }
 
 impl Window {
