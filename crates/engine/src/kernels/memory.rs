@@ -1,7 +1,6 @@
 //! The arena: one block of aligned memory that all buffers of a program live in.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ptr::NonNull;
+use memmap2::{MmapMut, MmapOptions};
 
 /// Names a buffer of one program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,12 +14,14 @@ pub(crate) const ALIGNMENT: usize = 16;
 /// Several threads write to it at once. That they never write where another reads or writes is what
 /// [`crate::program`] arranges: steps state what each piece touches, and barriers part what would clash.
 pub(crate) struct Memory {
-    base: NonNull<f32>,
+    /// Owns the pages that `base` points into.
+    _pages: MmapMut,
+    base: *mut f32,
     len: usize,
     places: Vec<(usize, usize)>,
 }
 
-// SAFETY: the pointer is owned; access from several threads is kept apart as described above.
+// SAFETY: the pages are owned; access from several threads is kept apart as described above.
 unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
@@ -33,24 +34,23 @@ impl Memory {
             places.iter().all(|&(start, size)| start + size <= len),
             "a buffer lies outside of the arena"
         );
-        let layout = Memory::layout(len);
-        // SAFETY: the layout has a size above zero.
-        let raw = unsafe { alloc_zeroed(layout) };
-        let base = NonNull::new(raw.cast()).unwrap_or_else(|| handle_alloc_error(layout));
-        Memory { base, len, places }
-    }
-
-    fn layout(len: usize) -> Layout {
-        Layout::array::<f32>(len)
-            .and_then(|layout| layout.align_to(64))
-            .expect("the arena fits the address space")
+        let bytes = len.checked_mul(size_of::<f32>()).and_then(|bytes| bytes.checked_add(HUGE_PAGE));
+        let bytes = bytes.expect("the arena fits the address space");
+        let mut pages = MmapOptions::new().len(bytes).map_anon().unwrap_or_else(|error| {
+            panic!("{bytes} bytes of memory for the plan could not be had: {error}")
+        });
+        advise_huge_pages(&pages);
+        let start = pages.as_mut_ptr();
+        // SAFETY: a huge page more than needed was mapped, so the next boundary leaves room for all elements.
+        let base = unsafe { start.add(start.align_offset(HUGE_PAGE)) }.cast();
+        Memory { _pages: pages, base, len, places }
     }
 
     /// The first element of a buffer.
     pub(crate) fn at(&self, slot: Slot) -> *mut f32 {
         let (start, _) = self.places[slot.0 as usize];
         // SAFETY: `new` checked that the place lies inside of the allocation.
-        unsafe { self.base.as_ptr().add(start) }
+        unsafe { self.base.add(start) }
     }
 
     /// Number of elements of a buffer.
@@ -91,9 +91,16 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        // SAFETY: allocated in `new` with the same layout.
-        unsafe { dealloc(self.base.as_ptr().cast(), Memory::layout(self.len)) }
-    }
+/// The size of a huge page where there are any.
+const HUGE_PAGE: usize = 1 << 21;
+
+/// Asks for huge pages: the weights and moments of one step lie on more small pages than the processor can keep
+/// the addresses of. Only a hint: without it results are the same.
+#[cfg(target_os = "linux")]
+fn advise_huge_pages(pages: &MmapMut) {
+    // A kernel without huge pages refuses; small pages do as well, only slower.
+    let _refused = pages.advise(memmap2::Advice::HugePage);
 }
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages(_: &MmapMut) {}

@@ -1,0 +1,308 @@
+//! Every case of every operator on the engine: at every level, for several batch sizes and numbers of threads,
+//! against the operator's reference batch by batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use engine::{Feed, Level, Options, Predictor, Rows, Targets};
+use graph::{Attributes, Case, Expect, Graph, GraphError, Operator, ValueId, ValueType, ops};
+use tensor::{DType, Shape, Tensor};
+
+mod reference;
+
+/// Operators no case of which runs here, and why.
+const NOT_COVERED: &[(&str, &str)] = &[
+    ("AdamUpdate", "weights are not per example; see the training tests"),
+    ("GradientDescentUpdate", "weights are not per example; see the training tests"),
+    ("MomentumUpdate", "weights are not per example; see the training tests"),
+];
+
+/// Operators with a kernel: at least one of their cases runs without the reference.
+const WITH_KERNEL: &[&str] = &[];
+
+/// One case with some of its inputs fed batch by batch, as a graph of one input.
+struct Setup {
+    graph: Graph,
+    /// The examples of the case, one row each.
+    rows: Vec<f32>,
+    row_len: usize,
+    examples: usize,
+}
+
+/// How many examples are run through the engine, `batch` at a time.
+struct Run {
+    batch: usize,
+    rows: usize,
+    threads: &'static [usize],
+}
+
+/// Sets of fed inputs of equal first lengths, with that length.
+fn batches(case: &Case) -> Vec<(Vec<usize>, usize)> {
+    let length = |index: usize| match &case.inputs[index] {
+        Some(tensor) if !case.constant[index] => tensor.shape().first().copied(),
+        _ => None,
+    };
+    let sets = 1..1usize << case.inputs.len();
+    let members = sets.map(|set| (0..case.inputs.len()).filter(|index| set >> index & 1 == 1).collect());
+    let equal = |set: Vec<usize>| {
+        let first = length(set[0])?;
+        set.iter().all(|&index| length(index) == Some(first)).then_some((set, first))
+    };
+    members.filter_map(equal).collect()
+}
+
+fn list(values: &[usize]) -> Tensor {
+    Tensor::new([values.len()], values.iter().map(|&value| value as i64).collect())
+}
+
+/// The graph's input and the values of `batched` made from it. Several inputs are parts of one row, side by side.
+fn feed_inputs(
+    graph: &mut Graph,
+    case: &Case,
+    batched: &[usize],
+) -> Result<(ValueId, Vec<ValueId>), GraphError> {
+    let tensor = |index: usize| case.inputs[index].as_ref().expect("fed");
+    if let &[index] = batched {
+        let tensor = tensor(index);
+        let input =
+            graph.input("examples", ValueType::new(tensor.dtype(), Shape::batched(&tensor.shape()[1..])));
+        return Ok((input, vec![input]));
+    }
+    let count = |index: usize| tensor(index).shape()[1..].iter().product::<usize>();
+    let total = batched.iter().map(|&index| count(index)).sum();
+    let input = graph.input("examples", ValueType::new(DType::F32, Shape::batched(&[total])));
+    let (mut values, mut start) = (Vec::new(), 0);
+    for &index in batched {
+        let end = start + count(index);
+        let [from, to, axes] =
+            [("from", start), ("to", end), ("axes", 1)].map(|(name, at)| graph.constant(name, list(&[at])));
+        let part = graph.push("part", "Slice", Attributes::new(), &[input, from, to, axes])?;
+        let shape = graph.constant("shape", list(&[&[0], &tensor(index).shape()[1..]].concat()));
+        let shaped = graph.push("shaped", "Reshape", Attributes::new(), &[part, shape])?;
+        values.push(match tensor(index).dtype() {
+            DType::F32 => shaped,
+            dtype => {
+                let to = Attributes::from([("to".to_owned(), ops::cast::onnx_code(dtype).into())]);
+                graph.push("cast", "Cast", to, &[shaped])?
+            }
+        });
+        start = end;
+    }
+    Ok((input, values))
+}
+
+/// `value`, if there is one per example; else a copy of it for each example of `examples`.
+fn per_example(graph: &mut Graph, value: ValueId, examples: ValueId) -> Result<ValueId, GraphError> {
+    let Some(shape) = graph.ty(value).shape.lengths() else { return Ok(value) };
+    let [from, to, axes] =
+        [("from", 0), ("to", 1), ("axes", 1)].map(|(name, at)| graph.constant(name, list(&[at])));
+    let flat = graph.push("flat", "Flatten", Attributes::new(), &[examples])?;
+    let first = graph.push("first", "Slice", Attributes::new(), &[flat, from, to, axes])?;
+    let row = list(&[1, shape.iter().product()]);
+    let row = graph.constant("row", row);
+    let like = graph.push("like", "Expand", Attributes::new(), &[first, row])?;
+    let float = Attributes::from([("to".to_owned(), 1.into())]);
+    let value = graph.push("float", "Cast", float, &[value])?;
+    let value = graph.push("row", "Reshape", Attributes::new(), &[value, row])?;
+    graph.push("copies", "ExpandLike", Attributes::new(), &[value, like])
+}
+
+/// The case as a graph of one input, whose rows hold the inputs `batched`.
+fn setup(op: &dyn Operator, case: &Case, batched: &[usize], examples: usize) -> Result<Setup, GraphError> {
+    let mut graph = Graph::new(case.name);
+    let (input, fed) = feed_inputs(&mut graph, case, batched)?;
+    let mut inputs: Vec<Option<ValueId>> = Vec::new();
+    for (index, tensor) in case.inputs.iter().enumerate() {
+        inputs.push(match batched.iter().position(|&other| other == index) {
+            Some(at) => Some(fed[at]),
+            None => tensor.as_ref().map(|tensor| graph.constant(&format!("input{index}"), tensor.clone())),
+        });
+    }
+    let names = vec!["output"; case.output_count];
+    let outputs = graph.push_node("node", op.schema().name, case.attributes.clone(), &inputs, &names)?;
+    graph.outputs =
+        outputs.iter().map(|&id| per_example(&mut graph, id, input)).collect::<Result<_, _>>()?;
+    let parts: Vec<Vec<f64>> =
+        batched.iter().map(|&index| case.inputs[index].as_ref().expect("fed").to_f64()).collect();
+    let mut rows = Vec::new();
+    for example in 0..examples {
+        for part in &parts {
+            let len = part.len() / examples;
+            rows.extend(part[example * len..][..len].iter().map(|&value| value as f32));
+        }
+    }
+    Ok(Setup { graph, row_len: rows.len() / examples.max(1), rows, examples })
+}
+
+impl Setup {
+    /// The rows to run: those of the case forwards and backwards again and again.
+    fn order(&self, count: usize) -> Vec<u32> {
+        let there = 0..self.examples as u32;
+        there.clone().chain(there.rev()).cycle().take(count).collect()
+    }
+
+    /// What the references give for the rows of `order`, `batch` at a time.
+    fn expected(&self, order: &[u32], batch: usize) -> Result<Vec<Vec<f64>>, GraphError> {
+        let mut graph = self.graph.clone();
+        let mut results = vec![Vec::new(); graph.outputs.len()];
+        let ty = graph.ty(graph.inputs[0]).clone();
+        for (index, chunk) in order.chunks(batch).enumerate() {
+            let rows: Vec<f32> = chunk
+                .iter()
+                .flat_map(|&row| &self.rows[row as usize * self.row_len..][..self.row_len])
+                .copied()
+                .collect();
+            let shape = ty.shape.bind("batch", chunk.len()).lengths().expect("only the batch is open");
+            let values =
+                reference::values(&graph, &[Tensor::new(shape, rows).cast(ty.dtype)], index as u64 + 1)?;
+            for (result, id) in results.iter_mut().zip(&graph.outputs) {
+                result.extend(values[id].to_f64());
+            }
+            reference::advance(&mut graph, &values);
+        }
+        Ok(results)
+    }
+
+    fn predictor(&self, options: Options) -> Result<Predictor, String> {
+        Predictor::new(&self.graph, options).map_err(|error| error.to_string())
+    }
+
+    fn computed(&self, order: &[u32], options: Options) -> Result<Vec<Tensor>, String> {
+        let feed = Feed { rows: Rows::F32(&self.rows), row_len: self.row_len, targets: Targets::None };
+        Ok(self.predictor(options)?.run(feed, order))
+    }
+
+    /// Compares engine and reference for one way to cut the rows into batches.
+    fn check(&self, run: &Run, tolerance: f64) -> Result<(), String> {
+        let order = self.order(run.rows);
+        let expected = self.expected(&order, run.batch).map_err(|error| format!("reference: {error}"))?;
+        for level in Level::available() {
+            let mut digests = Vec::new();
+            for &threads in run.threads {
+                let options = Options { batch: run.batch, threads, level };
+                let computed = self.computed(&order, options)?;
+                for (index, (found, expected)) in computed.iter().zip(&expected).enumerate() {
+                    if let Some(at) = differing(&found.to_f64(), expected, tolerance) {
+                        let (found, expected) = (found.to_f64()[at], expected[at]);
+                        return Err(format!(
+                            "{level}, batch {}, {threads} threads: output {index} [{at}] should be {expected}, found {found}",
+                            run.batch
+                        ));
+                    }
+                }
+                digests.push(computed.iter().map(Tensor::digest).collect::<Vec<_>>());
+            }
+            if digests.windows(2).any(|pair| pair[0] != pair[1]) {
+                return Err(format!("{level}, batch {}: bytes differ with the threads", run.batch));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first place where two results are not as close as they should be.
+fn differing(found: &[f64], expected: &[f64], tolerance: f64) -> Option<usize> {
+    let close = |(&found, &expected): (&f64, &f64)| {
+        let exact = found == expected || (found.is_nan() && expected.is_nan());
+        let allowed = (1e-6 + 1e-5 * expected.abs()).max(tolerance * (1.0 + expected.abs()));
+        exact || (found - expected).abs() <= allowed
+    };
+    if found.len() != expected.len() {
+        return Some(0);
+    }
+    found.iter().zip(expected).position(|pair| !close(pair))
+}
+
+/// The ways to cut: batches as large as the case, smaller with a ragged last one, of one, of several vectors with
+/// a ragged last one, and so large that every kernel is cut into pieces.
+fn runs(examples: usize) -> Vec<Run> {
+    let run = |batch: usize, rows: usize, threads| Run { batch, rows, threads };
+    let mut runs = vec![run(examples, examples, &[1, 2][..]), run(1, 3, &[1, 2])];
+    if examples > 2 {
+        runs.push(run(examples - 1, 2 * examples + 1, &[1, 2]));
+    }
+    runs.extend([run(33, 40, &[1, 2]), run(1000, 1003, &[1, 2, 3])]);
+    runs
+}
+
+/// What the walk over all cases found.
+#[derive(Default)]
+struct Tally {
+    covered: BTreeSet<&'static str>,
+    with_kernel: BTreeSet<&'static str>,
+    checked: usize,
+    skipped: BTreeMap<String, usize>,
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn skip(&mut self, reason: &str) {
+        *self.skipped.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    fn case(&mut self, op: &'static dyn Operator, case: &Case) {
+        let name = op.schema().name;
+        let sets = batches(case);
+        if sets.is_empty() {
+            return self.skip("no fed input with a first dimension");
+        }
+        for (batched, examples) in sets {
+            if examples == 0 {
+                self.skip("no examples");
+                continue;
+            }
+            let Ok(setup) = setup(op, case, &batched, examples) else {
+                self.skip("the first dimension cannot be open");
+                continue;
+            };
+            if setup.row_len == 0 {
+                self.skip("rows without elements");
+                continue;
+            }
+            let options = Options { batch: examples, threads: 1, level: Level::Portable };
+            let Ok(predictor) = setup.predictor(options) else {
+                self.skip("the batch is not the first dimension");
+                continue;
+            };
+            if !predictor.describe().contains(&format!("reference {name} ")) {
+                self.with_kernel.insert(name);
+            }
+            for run in runs(examples) {
+                let outcome = catch_unwind(AssertUnwindSafe(|| setup.check(&run, case.tolerance)));
+                match outcome.unwrap_or_else(|_| Err("panicked, see the message above".to_owned())) {
+                    Ok(()) => self.checked += 1,
+                    Err(message) if message.starts_with("reference: ") => {
+                        self.skip("the reference refuses batches of this size");
+                        continue;
+                    }
+                    Err(message) => {
+                        self.failures.push(format!("{name} / {} {batched:?}: {message}", case.name));
+                        break;
+                    }
+                }
+                self.covered.insert(name);
+            }
+        }
+    }
+}
+
+#[test]
+fn engine_and_reference_agree_on_every_case() {
+    let mut tally = Tally::default();
+    for op in ops::all().filter(|op| !op.schema().name.ends_with("Update")) {
+        for case in op.cases() {
+            if !matches!(case.expect, Expect::Refused(_)) {
+                tally.case(op, &case);
+            }
+        }
+    }
+    println!("{} runs, skipped: {:#?}", tally.checked, tally.skipped);
+    let (failures, count) = (tally.failures.join("\n"), tally.failures.len());
+    assert!(count == 0, "{count} failures:\n{failures}");
+    let missing: Vec<&str> =
+        ops::all().map(|op| op.schema().name).filter(|name| !tally.covered.contains(name)).collect();
+    let excused: Vec<&str> = NOT_COVERED.iter().map(|&(name, _)| name).collect();
+    assert_eq!(missing, excused, "operators without a case that runs");
+    let with_kernel: Vec<&str> = tally.with_kernel.into_iter().collect();
+    assert_eq!(with_kernel, WITH_KERNEL, "operators with a kernel");
+}
