@@ -54,8 +54,6 @@ impl Stage {
 pub enum Event {
     /// A run begins. First event.
     RunStarted {
-        /// The run's id, if it will do any work; a run that finds everything done has none of its own.
-        run: Option<String>,
         /// The scheme's name: that of the model to be.
         scheme: String,
         /// Digest of the resolved scheme.
@@ -66,6 +64,13 @@ pub enum Event {
         threads: usize,
         /// Vector instructions in use.
         cpu_level: String,
+    },
+    /// There is work to do: the run has an id and a folder. A run that finds everything done has neither.
+    RunOpened {
+        /// The run's id.
+        run: String,
+        /// Whether an interrupted run goes on.
+        resumed: bool,
     },
     /// Something that the user should know though it is no mistake; one sentence.
     Notice {

@@ -1,12 +1,21 @@
 //! Answers of a registered model.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use base::Diagnostics;
+use engine::{Feed, Level, Options, Predictor, Rows, Targets};
+use graph::{Graph, ValueId};
+use scheme::MemoryFiles;
 use serde::{Deserialize, Serialize};
 use store::Store;
-use tensor::Tensor;
+use tensor::{DType, Data, Tensor};
 
 use crate::error::RunError;
+use crate::metrics::greatest;
+use crate::package::unpack;
+use crate::source::source_of;
+use crate::training::EVALUATION_BATCH;
 
 /// A registered model in memory.
 pub struct LoadedModel {
@@ -18,6 +27,10 @@ pub struct LoadedModel {
     pub labels: Vec<String>,
     /// What it takes.
     pub input: ModelInput,
+    /// The resolved scheme's text.
+    scheme: String,
+    /// From raw input to answer.
+    graph: Graph,
 }
 
 /// What a model takes.
@@ -77,23 +90,104 @@ mod as_object {
 
 /// Loads the model that `reference` names: `name`, `name@N`, `name@alias` or a digest's beginning.
 pub fn load_model(store: &Store, reference: &str) -> Result<LoadedModel, RunError> {
-    let _ = (store, reference);
-    Err(RunError::Interrupted)
+    let model = store.model(reference)?;
+    let graph = unpack(&store.graph(&model)?, &store.tensors(&model)?)?;
+    let input = match graph.inputs.as_slice() {
+        &[input] => model_input(&graph, input)?,
+        inputs => {
+            return Err(RunError::damaged("the graph of a model", format!("it has {} inputs", inputs.len())));
+        }
+    };
+    Ok(LoadedModel {
+        id: model.version.id(),
+        digest: model.version.digest.to_string(),
+        labels: model.manifest.labels.clone(),
+        input,
+        scheme: store.scheme(&model.version)?,
+        graph,
+    })
 }
 
-/// The inputs in `paths` as `model` takes them: PNG, JPEG or IDX files, or a `.csv` or `.csv.gz` of the scheme's columns.
-/// Everything that is wrong with any of the files is reported at once.
+fn model_input(graph: &Graph, input: ValueId) -> Result<ModelInput, RunError> {
+    let ty = graph.ty(input);
+    let shape: Option<Vec<usize>> = ty.shape.0.iter().skip(1).map(|dim| dim.known()).collect();
+    match (ty.dtype, shape.as_deref()) {
+        (DType::U8, Some(&[channels, height, width])) => Ok(ModelInput::Images { channels, height, width }),
+        (DType::F32, Some(shape)) => Ok(ModelInput::Features { shape: shape.to_vec() }),
+        _ => Err(RunError::damaged("the graph of a model", format!("its input is {ty}"))),
+    }
+}
+
+/// The inputs in `paths` as `model` takes them: PNG, JPEG or IDX files; or for a model of a table, `.csv` or `.csv.gz`
+/// files with the scheme's columns, whose complete examples are taken. Everything that is wrong with any of
+/// the files is reported at once.
 pub fn read_inputs(model: &LoadedModel, paths: &[PathBuf]) -> Result<Vec<(PathBuf, Tensor)>, RunError> {
-    let _ = (model, paths);
-    Err(RunError::Interrupted)
+    let (mut inputs, mut problems) = (Vec::new(), Diagnostics::default());
+    for path in paths {
+        let read = match model.input {
+            ModelInput::Images { channels, height, width } => read_images(path, channels, height, width),
+            ModelInput::Features { .. } => read_table(model, path),
+        };
+        match read {
+            Ok(tensor) => inputs.push((path.clone(), tensor)),
+            Err(RunError::Diagnostics(found)) => problems.extend(found.0),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(problems.or(inputs)?)
 }
 
-/// The answers to every example of `inputs`, in their order.
+fn read_images(path: &Path, channels: usize, height: usize, width: usize) -> Result<Tensor, RunError> {
+    let colours = data::Channels::from_count(channels)
+        .ok_or_else(|| RunError::damaged("the graph of a model", format!("it takes {channels} channels")))?;
+    Ok(data::read_images(path, colours, height, width)?)
+}
+
+/// The examples of another table, by the scheme that made the model.
+fn read_table(model: &LoadedModel, path: &Path) -> Result<Tensor, RunError> {
+    let name = PathBuf::from("scheme.toml");
+    let files = MemoryFiles(BTreeMap::from([(name.clone(), model.scheme.clone().into_bytes())]));
+    let scheme = scheme::resolve(&name, &[], &files)
+        .result
+        .map_err(|problems| RunError::damaged("the scheme of a model", problems))?;
+    let data::Source::Csv(source) = source_of(&scheme)? else {
+        return Err(RunError::damaged("the scheme of a model", "its data is no table"));
+    };
+    let file = data::TableFile::Path(path.to_owned());
+    Ok(data::load(&data::Source::Csv(data::CsvSource { file, ..source }))?.input)
+}
+
+/// The answers to every example of `inputs`, in their order. Panics if an input is not of the model's type.
 pub fn infer(
     model: &LoadedModel,
     inputs: &[(PathBuf, Tensor)],
     threads: usize,
 ) -> Result<Vec<Prediction>, RunError> {
-    let _ = (model, inputs, threads);
-    Err(RunError::Interrupted)
+    let options = Options { batch: EVALUATION_BATCH, threads: threads.max(1), level: Level::detect() };
+    let mut predictor = Predictor::new(&model.graph, options)?;
+    let mut predictions = Vec::new();
+    for (file, tensor) in inputs {
+        let rows = match tensor.data() {
+            Data::U8(values) => Rows::U8(values),
+            Data::F32(values) => Rows::F32(values),
+            _ => panic!("inputs are uint8 or float32, found {}", tensor.dtype()),
+        };
+        let row_len = tensor.shape()[1..].iter().product();
+        let order: Vec<u32> = (0..tensor.shape()[0] as u32).collect();
+        let answers = predictor.run(Feed { rows, row_len, targets: Targets::None }, &order).remove(0);
+        let width = model.labels.len().max(1);
+        let rows = answers.values::<f32>().chunks_exact(width).enumerate();
+        predictions.extend(rows.map(|(index, row)| prediction(model, file, index, row)));
+    }
+    Ok(predictions)
+}
+
+fn prediction(model: &LoadedModel, file: &Path, index: usize, row: &[f32]) -> Prediction {
+    let file = file.to_owned();
+    if model.labels.is_empty() {
+        return Prediction { file, index, label: None, probabilities: Vec::new(), value: Some(row[0]) };
+    }
+    let label = Some(model.labels[greatest(row)].clone());
+    let probabilities = model.labels.iter().cloned().zip(row.iter().copied()).collect();
+    Prediction { file, index, label, probabilities, value: None }
 }

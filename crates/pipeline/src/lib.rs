@@ -12,13 +12,26 @@
 //! Everything a run does is told in typed [`Event`]s to the caller and kept in `events.jsonl`; nothing is printed
 //! here, and the time comes from the caller.
 
+mod architecture;
 mod error;
+mod evaluate;
 mod events;
 mod export;
 mod infer;
+mod journal;
+mod keys;
+mod memory;
 pub mod metrics;
+mod package;
+mod prepare;
+mod preprocessing;
+mod register;
 mod report;
 mod run;
+mod run_id;
+mod session;
+mod source;
+mod training;
 
 pub use error::{Failure, RunError};
 pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};

@@ -1,12 +1,26 @@
-//! A run: the stages in their order.
+//! A run: the stages in their order, and what is taken from the store instead.
 
 use std::path::Path;
+use std::time::Instant;
 
+use base::Digest;
 use scheme::ResolvedScheme;
+use store::{Registered, RunState};
 
+use crate::architecture::{self, Plan};
 use crate::error::RunError;
-use crate::events::Observer;
+use crate::evaluate::evaluate;
+use crate::events::{Event, ModelSummary, Observer, Stage};
+use crate::keys::{Keys, prepare_key};
+use crate::memory::peak_bytes;
+use crate::metrics::Metrics;
+use crate::package::package;
+use crate::prepare::{Examples, Prepared, prepare};
+use crate::register::{Finished, register};
 use crate::report::RunReport;
+use crate::session::Session;
+use crate::source::source_of;
+use crate::training::{Trained, Training, batch_size, train};
 
 /// How a scheme is run. Nothing of it changes the model, except the level in the last digits.
 #[derive(Debug, Clone)]
@@ -32,6 +46,229 @@ pub fn run(
     options: &RunOptions,
     observer: &mut Observer<'_>,
 ) -> Result<RunReport, RunError> {
-    let _ = (scheme, store, options, observer);
-    Err(RunError::Interrupted)
+    let mut session = Session::new(scheme, store, options, observer);
+    let result = carry_out(&mut session);
+    if let Err(error) = &result {
+        let state = match error {
+            RunError::Interrupted => RunState::Interrupted,
+            _ => RunState::Failed,
+        };
+        session.fail(state, error.to_string());
+    }
+    result
+}
+
+fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
+    session.begin()?;
+    session.open_existing()?;
+    let mut work = prepare_and_plan(session)?;
+    if let Some(report) = finished_before(session, &work)? {
+        return Ok(report);
+    }
+    session.open_run(work.keys.train)?;
+    session.keep_early()?;
+    let trained = train_stage(session, &mut work)?;
+    let metrics = evaluate_stage(session, &mut work, &trained)?;
+    session.journal.tell(&Event::Evaluated { metrics: metrics.clone() })?;
+    let graph = package_stage(session, &mut work)?;
+    register_stage(session, &mut work, trained, metrics, graph)
+}
+
+/// What the stages hand on. Examples and plan are made when the first stage needs them.
+struct Work {
+    source: data::Source,
+    prepared: Prepared,
+    examples: Option<Examples>,
+    graph_file: Option<Vec<u8>>,
+    summary: ModelSummary,
+    plan: Option<Plan>,
+    prepare_key: Digest,
+    keys: Keys,
+}
+
+impl Work {
+    /// The examples, read now unless they were before.
+    fn examples(&mut self, scheme: &ResolvedScheme) -> Result<(), RunError> {
+        if self.examples.is_none() {
+            self.examples = Some(prepare(scheme, &self.source)?.1);
+        }
+        Ok(())
+    }
+
+    /// The plan, made now unless it was before.
+    fn plan(&mut self, scheme: &ResolvedScheme) -> Result<(), RunError> {
+        if self.plan.is_none() {
+            self.plan = Some(architecture::plan(scheme, &self.prepared, self.graph_file.as_deref())?);
+        }
+        Ok(())
+    }
+}
+
+/// The stages that only check and describe. They write nothing; their results are kept once there is a run.
+fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
+    let scheme = session.scheme;
+    let source = source_of(scheme)?;
+    let graph_file = architecture::read_graph_file(scheme)?;
+    let prepare_key = prepare_key(scheme, data::fingerprint(&source)?);
+    let (prepared, examples) = match session.cached::<Prepared>(Stage::Prepare, prepare_key)? {
+        Some(prepared) => (prepared, None),
+        None => {
+            let (prepared, examples) =
+                session.stage(Stage::Prepare, prepare_key, |_| prepare(scheme, &source))?;
+            session.note_early(prepare_key, &prepared);
+            (prepared, Some(examples))
+        }
+    };
+    session.notices(&prepared.notices)?;
+    session.journal.tell(&Event::DataPrepared(prepared.summary.clone()))?;
+
+    let graph_digest = graph_file.as_deref().map(Digest::of);
+    let keys = Keys::new(scheme, &prepared, graph_digest, session.options.level);
+    let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
+        Some(summary) => (summary, None),
+        None => {
+            let plan = session.stage(Stage::Plan, keys.plan, |_| {
+                Ok(architecture::plan(scheme, &prepared, graph_file.as_deref())?)
+            })?;
+            session.notices(&plan.notices)?;
+            session.note_early(keys.plan, &plan.summary);
+            (plan.summary.clone(), Some(plan))
+        }
+    };
+    session.journal.tell(&Event::ModelPlanned(summary.clone()))?;
+    Ok(Work { source, prepared, examples, graph_file, summary, plan, prepare_key, keys })
+}
+
+/// The report of the run that did all of this before, if its model is still there.
+fn finished_before(session: &mut Session<'_, '_>, work: &Work) -> Result<Option<RunReport>, RunError> {
+    let Some(report) = session.peek::<RunReport>(work.keys.register)? else { return Ok(None) };
+    if !session.has_model(&report.model, &report.digest)? {
+        return Ok(None);
+    }
+    for stage in Stage::ALL {
+        if !session.stages.iter().any(|known| known.name == stage) {
+            session.cached_stage(stage, work.keys.of(stage, work.prepare_key))?;
+        }
+    }
+    let stages = std::mem::take(&mut session.stages);
+    session.finish(&report.model, &report.digest, true)?;
+    Ok(Some(RunReport { cached: true, stages, ..report }))
+}
+
+fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained, RunError> {
+    let key = work.keys.train;
+    if let Some(trained) = session.cached_tensors(Stage::Train, key)? {
+        return Ok(trained);
+    }
+    let scheme = session.scheme;
+    work.examples(scheme)?;
+    work.plan(scheme)?;
+    let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
+        unreachable!("both were made just now")
+    };
+    let batch_size = batch_size(scheme, &work.prepared);
+    let trained = session.stage(Stage::Train, key, |session| {
+        let (options, store) = (session.options, session.open.store());
+        let training = Training { scheme, options, store, key, plan, examples, batch_size };
+        train(&training, &mut session.journal)
+    })?;
+    session.keep_tensors(key, &trained)?;
+    session.open.store().clear_checkpoints(key)?;
+    Ok(trained)
+}
+
+fn evaluate_stage(
+    session: &mut Session<'_, '_>,
+    work: &mut Work,
+    trained: &Trained,
+) -> Result<Metrics, RunError> {
+    let key = work.keys.evaluate;
+    work.plan(session.scheme)?;
+    if let Some(plan) = &mut work.plan {
+        plan.set_tensors(&trained.tensors)?;
+    }
+    if let Some(metrics) = session.cached::<Metrics>(Stage::Evaluate, key)? {
+        return Ok(metrics);
+    }
+    work.examples(session.scheme)?;
+    let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
+        unreachable!("both were made just now")
+    };
+    let metrics = session
+        .stage(Stage::Evaluate, key, |session| evaluate(session.scheme, session.options, plan, examples))?;
+    session.keep(key, &metrics)?;
+    Ok(metrics)
+}
+
+fn package_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Vec<u8>, RunError> {
+    let key = work.keys.package;
+    if let Some(bytes) = session.cached_blob(Stage::Package, key)? {
+        return Ok(bytes);
+    }
+    work.plan(session.scheme)?;
+    let Some(plan) = &work.plan else { unreachable!("it was made just now") };
+    let bytes = session.stage(Stage::Package, key, |_| package(plan))?;
+    session.keep_blob(key, &bytes)?;
+    Ok(bytes)
+}
+
+fn register_stage(
+    session: &mut Session<'_, '_>,
+    work: &mut Work,
+    trained: Trained,
+    metrics: Metrics,
+    graph: Vec<u8>,
+) -> Result<RunReport, RunError> {
+    let key = work.keys.register;
+    let Some(plan) = &work.plan else { unreachable!("evaluation made it") };
+    let Trained { history, tensors } = trained;
+    let run = session.run.clone().unwrap_or_default();
+    let prepared = &work.prepared;
+    let registered = session.stage(Stage::Register, key, |session| {
+        let (scheme, options) = (session.scheme, session.options);
+        let finished =
+            Finished { scheme, options, prepared, plan, graph, tensors, metrics: &metrics, run: &run };
+        register(session.open.store(), finished)
+    })?;
+    let version = registered.version();
+    let (model, digest) = (version.id(), version.digest.to_string());
+    let new = matches!(registered, Registered::New(_));
+    if !new {
+        let text = format!("the same model is registered already as {model}; its entry stays as it was");
+        session.journal.tell_last(&Event::Notice { text })?;
+    }
+    session.journal.tell_last(&Event::ModelRegistered {
+        model: model.clone(),
+        digest: digest.clone(),
+        new,
+    })?;
+    let report = RunReport {
+        format_version: RunReport::FORMAT_VERSION,
+        model,
+        digest,
+        scheme_digest: session.scheme.digest().to_string(),
+        run,
+        cached: false,
+        metrics,
+        epochs: history.epochs,
+        best_epoch: history.best_epoch,
+        threads: session.options.threads,
+        seed: session.scheme.seed,
+        cpu_level: session.options.level.name().to_owned(),
+        parameters: work.summary.parameters,
+        size_bytes: version.bytes,
+        seconds_total: session.seconds(),
+        peak_memory_bytes: peak_bytes(),
+        data: work.prepared.summary.clone(),
+        stages: session.stages.clone(),
+    };
+    session.write_report(&report)?;
+    session.keep(key, &report)?;
+    session.finish(&report.model, &report.digest, false)?;
+    Ok(report)
+}
+
+/// Wall time since `started`.
+pub(crate) fn seconds_since(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64()
 }

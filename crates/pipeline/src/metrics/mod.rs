@@ -6,6 +6,9 @@ mod regression;
 pub use classification::{Calibration, ClassMetrics, ClassificationMetrics, ECE_BINS};
 pub use regression::RegressionMetrics;
 
+pub(crate) use classification::{greatest, log_loss};
+pub(crate) use regression::Answers;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything that was measured.

@@ -1,0 +1,96 @@
+//! Content keys: what a stage's result is a function of.
+
+use base::{Digest, DigestWriter};
+use scheme::ResolvedScheme;
+use serde::Serialize;
+
+use crate::events::Stage;
+use crate::prepare::Prepared;
+
+/// Version of the engine's arithmetic: another one gives other bytes of weights.
+pub(crate) const ENGINE_VERSION: u32 = 1;
+
+/// Settings of `[train]` that decide about the weights.
+const TRAIN_KEYS: [&str; 8] =
+    ["epochs", "batch_size", "loss", "optimizer", "l1", "l2", "keep", "early_stopping"];
+
+/// The keys of the stages behind `prepare`.
+pub(crate) struct Keys {
+    pub(crate) plan: Digest,
+    pub(crate) train: Digest,
+    pub(crate) evaluate: Digest,
+    pub(crate) package: Digest,
+    pub(crate) register: Digest,
+}
+
+/// Begins the key of a stage; the number is the version of its code.
+fn begin(stage: Stage) -> DigestWriter {
+    let version = match stage {
+        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Evaluate | Stage::Package | Stage::Register => 1,
+    };
+    DigestWriter::new(&format!("heirloom.stage.{}.{version}", stage.name()))
+}
+
+/// The key of `prepare`: the source's bytes, how they are read, divided and fitted.
+pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Digest {
+    let mut key = begin(Stage::Prepare);
+    key.field(&fingerprint.0);
+    key.field(scheme.section_json("data").as_bytes()).field(scheme.section_json("preprocess").as_bytes());
+    key.finish()
+}
+
+impl Keys {
+    /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names.
+    pub(crate) fn new(
+        scheme: &ResolvedScheme,
+        prepared: &Prepared,
+        graph_file: Option<Digest>,
+        level: engine::Level,
+    ) -> Self {
+        let setting = |key: &str| scheme.section_json(key);
+        let mut plan = begin(Stage::Plan);
+        plan.field(&prepared.digest().0).field(setting("model").as_bytes());
+        plan.field(graph_file.as_ref().map_or(b"".as_slice(), |digest| &digest.0));
+        // They decide whether the network fits into memory.
+        plan.field(setting("train.batch_size").as_bytes()).field(setting("train.optimizer").as_bytes());
+        let plan = plan.finish();
+
+        let mut train = begin(Stage::Train);
+        train.field(&plan.0).field(&scheme.seed.to_le_bytes());
+        for key in TRAIN_KEYS {
+            train.field(setting(&format!("train.{key}")).as_bytes());
+        }
+        train.field(level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
+        let train = train.finish();
+
+        let mut evaluate = begin(Stage::Evaluate);
+        let evaluate = evaluate.field(&train.0).field(setting("evaluate").as_bytes()).finish();
+        let package = begin(Stage::Package).field(&train.0).finish();
+        let mut register = begin(Stage::Register);
+        let register = register.field(&package.0).field(&evaluate.0).field(&scheme.digest().0).finish();
+        Keys { plan, train, evaluate, package, register }
+    }
+
+    /// The key of a stage behind `prepare`, whose own is `prepare`.
+    pub(crate) fn of(&self, stage: Stage, prepare: Digest) -> Digest {
+        match stage {
+            Stage::Prepare => prepare,
+            Stage::Plan => self.plan,
+            Stage::Train => self.train,
+            Stage::Evaluate => self.evaluate,
+            Stage::Package => self.package,
+            Stage::Register => self.register,
+        }
+    }
+}
+
+/// The JSON value of a document of ours.
+pub(crate) fn to_value(document: &impl Serialize) -> serde_json::Value {
+    // Our documents have text keys and nothing that refuses to be written.
+    serde_json::to_value(document).unwrap_or_else(|error| panic!("a document cannot be JSON: {error}"))
+}
+
+/// The JSON text of a document of ours, on one line.
+pub(crate) fn json(document: &impl Serialize) -> String {
+    to_value(document).to_string()
+}

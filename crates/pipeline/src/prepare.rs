@@ -1,0 +1,158 @@
+//! The stage `prepare`: the source becomes examples, divided and with fitted constants.
+
+use base::{Digest, DigestWriter};
+use data::{Dataset, Layout, Source, Splits, Target};
+use engine::{Feed, Rows, Targets};
+use scheme::{Answer, ResolvedScheme};
+use serde::{Deserialize, Serialize};
+use tensor::Data;
+
+use crate::error::RunError;
+use crate::events::DataSummary;
+use crate::preprocessing::{FittedStep, fit_steps};
+use crate::source::split_rule;
+
+/// What the later stages must know of the data, without the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Prepared {
+    pub(crate) summary: DataSummary,
+    pub(crate) form: Form,
+    /// Digest of which example is in which part.
+    pub(crate) split: String,
+    pub(crate) steps: Vec<FittedStep>,
+    pub(crate) target: Option<NumericTarget>,
+    pub(crate) notices: Vec<String>,
+}
+
+/// What the dimensions of an example mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Form {
+    /// `u8` [channels, height, width]
+    Image,
+    /// `f32` [features]
+    Table,
+    /// `f32` [window, features]
+    Series,
+}
+
+/// A number to predict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct NumericTarget {
+    /// Mean of what is learnt, over the training part.
+    pub(crate) mean: f64,
+    /// Its deviation; 1 if it never varies.
+    pub(crate) std: f64,
+    /// The answer is `last * (1 + learnt)`, where `last` is this feature in the window's last row.
+    pub(crate) times_last: Option<usize>,
+}
+
+impl Prepared {
+    /// Names everything that later stages take from here.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(crate::keys::json(self).as_bytes())
+    }
+}
+
+/// The examples in memory.
+pub(crate) struct Examples {
+    pub(crate) dataset: Dataset,
+    pub(crate) splits: Splits,
+    /// The numeric targets in standardised units, of all rows.
+    standardized: Vec<f32>,
+}
+
+impl Examples {
+    /// All rows and targets, as the engine takes them.
+    pub(crate) fn feed(&self) -> Feed<'_> {
+        let rows = match self.dataset.input.data() {
+            Data::U8(values) => Rows::U8(values),
+            Data::F32(values) => Rows::F32(values),
+            _ => unreachable!("inputs are u8 or f32, found {}", self.dataset.input.dtype()),
+        };
+        let targets = match &self.dataset.target {
+            Target::Classes { labels, .. } => Targets::Classes(labels),
+            Target::Values { .. } => Targets::Values(&self.standardized),
+        };
+        Feed { rows, row_len: self.dataset.example_shape().iter().product(), targets }
+    }
+
+    /// The standardised target of a row.
+    pub(crate) fn standardized(&self, row: u32) -> f64 {
+        f64::from(self.standardized[row as usize])
+    }
+}
+
+/// Reads, divides and fits.
+pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepared, Examples), RunError> {
+    let dataset = data::load(source)?;
+    let splits = data::split(&dataset, &split_rule(scheme))?;
+    let statistics = data::fit(&dataset, &splits.train);
+    let mut fitted = fit_steps(scheme, &dataset, &statistics.features, &splits.train)?;
+    let target = statistics.target.as_ref().map(|target| NumericTarget {
+        mean: target.mean,
+        std: target.std,
+        times_last: times_last(scheme, &dataset),
+    });
+    if let Some(target) = statistics.target.as_ref().filter(|target| target.constant) {
+        fitted.notices.push(format!("the target `{}` does not vary in the training part", target.name));
+    }
+    let prepared = Prepared {
+        summary: summary(&dataset, &splits),
+        form: match dataset.layout {
+            Layout::Image => Form::Image,
+            Layout::Table => Form::Table,
+            Layout::Series => Form::Series,
+        },
+        split: split_digest(&dataset, &splits).to_string(),
+        steps: fitted.steps,
+        target,
+        notices: fitted.notices,
+    };
+    let standardized = standardize(&dataset, prepared.target.as_ref());
+    Ok((prepared, Examples { dataset, splits, standardized }))
+}
+
+/// The feature that a learnt return is multiplied with.
+fn times_last(scheme: &ResolvedScheme, dataset: &Dataset) -> Option<usize> {
+    let Target::Values { name, .. } = &dataset.target else { return None };
+    let wanted = scheme.answer() == Answer::ValueFromReturn;
+    wanted.then(|| dataset.feature_names.iter().position(|feature| feature == name)).flatten()
+}
+
+fn standardize(dataset: &Dataset, target: Option<&NumericTarget>) -> Vec<f32> {
+    match (&dataset.target, target) {
+        (Target::Values { values, .. }, Some(NumericTarget { mean, std, .. })) => {
+            values.iter().map(|&value| ((f64::from(value) - mean) / std) as f32).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn summary(dataset: &Dataset, splits: &Splits) -> DataSummary {
+    DataSummary {
+        name: dataset.name.clone(),
+        digest: dataset.digest().to_string(),
+        example_shape: dataset.example_shape().to_vec(),
+        features: dataset.feature_names.clone(),
+        classes: dataset.class_names().unwrap_or_default().to_vec(),
+        target: match &dataset.target {
+            Target::Classes { .. } => None,
+            Target::Values { name, .. } => Some(name.clone()),
+        },
+        train: splits.train.len(),
+        validation: splits.validation.len(),
+        test: splits.test.len(),
+    }
+}
+
+/// The digest of the rows of each part.
+fn split_digest(dataset: &Dataset, splits: &Splits) -> Digest {
+    let mut writer = DigestWriter::new("heirloom.splits.1");
+    writer.field(&dataset.digest().0);
+    for rows in [&splits.train, &splits.validation, &splits.test] {
+        let bytes: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+        writer.field(&bytes);
+    }
+    writer.finish()
+}

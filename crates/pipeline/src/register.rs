@@ -1,0 +1,60 @@
+//! The stage `register`: the model gets its name and number.
+
+use graph::{Graph, ValueId};
+use scheme::ResolvedScheme;
+use store::{EngineFacts, ModelRecord, Port, Registered, Store};
+use tensor::Tensor;
+
+use crate::architecture::Plan;
+use crate::error::RunError;
+use crate::keys::{self, to_value};
+use crate::metrics::Metrics;
+use crate::prepare::Prepared;
+use crate::run::RunOptions;
+
+/// What is to be registered.
+pub(crate) struct Finished<'a> {
+    pub(crate) scheme: &'a ResolvedScheme,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) plan: &'a Plan,
+    /// The packaged graph.
+    pub(crate) graph: Vec<u8>,
+    pub(crate) tensors: Vec<(String, Tensor)>,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) run: &'a str,
+}
+
+/// Registers.
+pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
+    let Finished { scheme, options, prepared, plan, graph, tensors, metrics, run } = finished;
+    let data_digest = prepared.summary.digest.parse();
+    let record = ModelRecord {
+        name: scheme.name.clone(),
+        graph,
+        tensors,
+        inputs: ports(&plan.graph, &plan.graph.inputs),
+        outputs: ports(&plan.graph, &plan.graph.outputs),
+        labels: prepared.summary.classes.clone(),
+        preprocessing: to_value(&prepared.steps),
+        scheme: scheme.to_toml(),
+        scheme_digest: scheme.digest(),
+        data_digest: data_digest.map_err(|error| RunError::damaged("the digest of the data", error))?,
+        metrics: to_value(metrics),
+        run: Some(run.to_owned()),
+        engine: EngineFacts {
+            cpu_level: options.level.name().to_owned(),
+            format_version: keys::ENGINE_VERSION,
+        },
+        created_unix_ms: options.now_unix_ms,
+    };
+    Ok(store.register(&record)?)
+}
+
+fn ports(graph: &Graph, values: &[ValueId]) -> Vec<Port> {
+    let port = |&id: &ValueId| {
+        let value = graph.value(id);
+        Port { name: value.name.clone(), dtype: value.ty.dtype, shape: value.ty.shape.clone() }
+    };
+    values.iter().map(port).collect()
+}
