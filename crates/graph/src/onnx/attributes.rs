@@ -31,7 +31,7 @@ pub(super) fn write_attribute(name: &str, value: &Attribute) -> AttributeProto {
             AttributeType::Floats
         }
         Attribute::Tensor(tensor) => {
-            message.t = Some(write_tensor("", tensor));
+            message.t = Some(Box::new(write_tensor("", tensor)));
             AttributeType::Tensor
         }
     };

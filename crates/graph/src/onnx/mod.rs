@@ -10,7 +10,7 @@
 //! | initializer, `Constant` node | constant |
 //! | graph input with an initializer of its name | constant: the default value of the input |
 //! | symbolic dimension | symbol of that name |
-//! | dimension without length or name | symbol: `batch` if it is the first, else named after input and axis |
+//! | dimension without length or name | symbol: `batch` if it is the first, else named after the input's position and axis |
 //! | older form of an operator | today's form, where the meaning is the same ([`versions`]) |
 //!
 //! Not kept: `value_info` (types are inferred), documentation of single nodes and values, versions of producer

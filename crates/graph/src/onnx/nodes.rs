@@ -174,3 +174,96 @@ impl NodeNames {
         candidate
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use prost::Message;
+    use tensor::{DType, Shape};
+
+    use crate::onnx::attributes::write_attribute;
+    use crate::onnx::proto::{ModelProto, NodeProto};
+    use crate::onnx::{Model, read, write};
+    use crate::{Attribute, Graph, ValueType};
+
+    fn node(op: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, Attribute)]) -> NodeProto {
+        NodeProto {
+            op_type: Some(op.to_owned()),
+            input: inputs.iter().map(|&name| name.to_owned()).collect(),
+            output: outputs.iter().map(|&name| name.to_owned()).collect(),
+            attribute: attributes.iter().map(|(name, value)| write_attribute(name, value)).collect(),
+            ..NodeProto::default()
+        }
+    }
+
+    /// A graph from `x: [2, 3]` to `y` of these nodes, read in operator set `opset`.
+    fn read_nodes(opset: i64, nodes: Vec<NodeProto>) -> Result<Graph, String> {
+        let mut graph = Graph::new("nodes");
+        let x = graph.input("x", ValueType::new(DType::F32, Shape::known(&[2, 3])));
+        graph.outputs = vec![x];
+        let bytes = write(&Model { graph, ..Model::default() }).expect("empty");
+        let mut file = ModelProto::decode(&*bytes).expect("just written");
+        file.opset_import[0].version = Some(opset);
+        let graph = file.graph.as_mut().expect("just written");
+        graph.node = nodes;
+        graph.output[0].name = Some("y".to_owned());
+        graph.output[0].r#type = None;
+        let model = read(&file.encode_to_vec(), Path::new("nodes.onnx"));
+        model.map(|model| model.graph).map_err(|found| found.to_string())
+    }
+
+    #[test]
+    fn foreign_forms_are_understood() {
+        let check = |opset, nodes, expect: &str| {
+            let graph = read_nodes(opset, nodes).expect(expect);
+            assert_eq!(graph.ty(graph.outputs[0]).to_string(), expect);
+        };
+        let mean = |attributes: &[(&str, Attribute)]| node("ReduceMean", &["x"], &["y"], attributes);
+        check(13, vec![mean(&[("axes", [1].into()), ("keepdims", 0.into())])], "float32[2]");
+        check(11, vec![node("Unsqueeze", &["x"], &["y"], &[("axes", [0, 3].into())])], "float32[1, 2, 3, 1]");
+        let one = |name, value| node("Constant", &[], &["c"], &[(name, value)]);
+        let add = || node("Add", &["x", "c"], &["y"], &[]);
+        check(17, vec![one("value_float", 0.5.into()), add()], "float32[2, 3]");
+        check(17, vec![one("value", tensor::Tensor::scalar(1.0f32).into()), add()], "float32[2, 3]");
+        let axes = one("value_ints", [0].into());
+        check(18, vec![axes, node("ReduceMean", &["x", "c"], &["y"], &[])], "float32[1, 3]");
+        check(17, vec![node("Clip", &["x", "", ""], &["y", ""], &[])], "float32[2, 3]");
+        check(10, vec![node("Dropout", &["x"], &["y"], &[("ratio", 0.25.into())])], "float32[2, 3]");
+    }
+
+    #[test]
+    fn nodes_without_names_get_unique_ones() {
+        let relu = |name: &str, input: &str, output: &str| NodeProto {
+            name: Some(name.to_owned()),
+            ..node("Relu", &[input], &[output], &[])
+        };
+        let nodes = vec![relu("", "x", "a"), relu("r", "a", "b"), relu("r", "b", "c"), relu("a", "c", "y")];
+        let graph = read_nodes(17, nodes).expect("valid");
+        let names: Vec<_> = graph.nodes().map(|(_, node)| node.name.clone()).collect();
+        assert_eq!(names, ["a", "r", "r.1", "a.1"]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_node_is_said_once() {
+        let check = |opset, nodes, expect: &str| {
+            let found = read_nodes(opset, nodes).expect_err(expect);
+            assert_eq!(found, format!("{expect} [onnx-node] at nodes.onnx"));
+        };
+        let relu = |input: &str, output: &str| node("Relu", &[input], &[output], &[]);
+        check(
+            17,
+            vec![node("Relu", &["x"], &["a"], &[("slope", 1.into())]), relu("a", "b"), relu("b", "y")],
+            "node a (Relu): unknown attribute slope",
+        );
+        check(
+            17,
+            vec![node("Constant", &[], &["c"], &[("value_int", 1.0.into())]), relu("c", "y")],
+            "node c (Constant): attribute value_int is no value that is supported",
+        );
+        let twice = node("ReduceMean", &["x", "x"], &["y"], &[("axes", [1].into())]);
+        check(13, vec![twice], "node y (ReduceMean): should have 1 inputs in operator set 13");
+        let later = vec![relu("b", "y"), relu("x", "b")];
+        check(17, later, "node y (Relu): reads b, which is no input, constant or output of an earlier node");
+    }
+}

@@ -8,7 +8,7 @@ use prost::Message;
 use tensor::{Dim, Shape};
 
 use super::Model;
-use super::limits::{FILE_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX};
+use super::limits::{FILE_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, SYMBOL_BYTES_MAX};
 use super::nodes::{read_nodes, unknown_operators};
 use super::problems::{Problems, shown};
 use super::proto::tensor_shape_proto::{Dimension, dimension};
@@ -209,7 +209,7 @@ impl Reader {
     fn read_inputs(&mut self, messages: &[ValueInfoProto]) {
         let constants = self.values.len() + self.broken.len();
         let mut defaults = BTreeSet::new();
-        for message in messages {
+        for (index, message) in messages.iter().enumerate() {
             let name = message.name();
             let is_constant = self.values.get(name).is_some_and(|id| (id.0 as usize) < constants)
                 && self.graph.value(self.values[name]).constant.is_some();
@@ -219,7 +219,7 @@ impl Reader {
             if !self.is_free(name) {
                 continue;
             }
-            match read_type(name, message.r#type.as_ref()) {
+            match read_type(index, message.r#type.as_ref()) {
                 Ok(ty) => {
                     let id = self.graph.input(name, ty);
                     self.values.insert(name.to_owned(), id);
@@ -255,7 +255,7 @@ impl Reader {
 
 /// What an output is declared to be and is not.
 fn mismatch(computed: &ValueType, message: &ValueInfoProto) -> Option<String> {
-    let declared = match read_type(message.name(), Some(message.r#type.as_ref()?)) {
+    let declared = match read_type(0, Some(message.r#type.as_ref()?)) {
         Ok(declared) => declared,
         Err(problem) => return Some(problem),
     };
@@ -271,30 +271,103 @@ fn mismatch(computed: &ValueType, message: &ValueInfoProto) -> Option<String> {
     Some(format!("is declared as {declared} but computed as {computed}"))
 }
 
-fn read_type(name: &str, message: Option<&TypeProto>) -> Result<ValueType, String> {
+/// The type of an input, the `index`-th of the graph.
+fn read_type(index: usize, message: Option<&TypeProto>) -> Result<ValueType, String> {
     let Some(type_proto::Value::TensorType(tensor)) = message.and_then(|message| message.value.as_ref())
     else {
         return Err("is no tensor; only tensors are supported".to_owned());
     };
     let dtype = element_type(tensor.elem_type())?;
     let dims = tensor.shape.iter().flat_map(|shape| &shape.dim);
-    let dims = dims.enumerate().map(|(axis, dim)| read_dim(name, axis, dim));
+    let dims = dims.enumerate().map(|(axis, dim)| read_dim(index, axis, dim));
     let shape = Shape(dims.collect::<Result<_, _>>()?);
     check_size(&shape).map_err(|error| format!("is not usable: {error}"))?;
     Ok(ValueType { dtype, shape })
 }
 
-fn read_dim(name: &str, axis: usize, dim: &Dimension) -> Result<Dim, String> {
+fn read_dim(index: usize, axis: usize, dim: &Dimension) -> Result<Dim, String> {
     match &dim.value {
         Some(dimension::Value::DimValue(length)) => match usize::try_from(*length) {
             Ok(length) => Ok(Dim::Known(length)),
             Err(_) => Err(format!("has a dimension of length {length}")),
         },
-        Some(dimension::Value::DimParam(symbol)) if !symbol.is_empty() => match name_problem(symbol) {
-            Some(problem) => Err(format!("has a dimension that {problem}")),
-            None => Ok(Dim::Symbol(symbol.clone())),
-        },
+        Some(dimension::Value::DimParam(symbol)) if !symbol.is_empty() => {
+            if symbol.len() > SYMBOL_BYTES_MAX || name_problem(symbol).is_some() {
+                return Err(format!("has a dimension whose name {} is not usable", shown(symbol)));
+            }
+            Ok(Dim::Symbol(symbol.clone()))
+        }
         _ if axis == 0 => Ok(Dim::from("batch")),
-        _ => Ok(Dim::Symbol(format!("{name}.{axis}"))),
+        _ => Ok(Dim::Symbol(format!("input{index}.{axis}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tensor::{DType, Tensor};
+
+    use super::*;
+    use crate::Attributes;
+    use crate::onnx::proto::FunctionProto;
+    use crate::onnx::tensors::write_tensor;
+    use crate::onnx::write::{write, write_value};
+
+    /// `y = x + c` as a file, changed.
+    fn changed(change: impl FnOnce(&mut ModelProto)) -> Result<Model, String> {
+        let mut graph = Graph::new("sum");
+        let x = graph.input("x", ValueType::new(DType::F32, Shape::known(&[2])));
+        let c = graph.constant("c", Tensor::new([2], vec![1.0f32, 2.0]));
+        let y = graph.push("y", "Add", Attributes::new(), &[x, c]).expect("fits");
+        graph.outputs = vec![y];
+        let bytes = write(&Model { graph, ..Model::default() }).expect("standard");
+        let mut file = ModelProto::decode(&*bytes).expect("just written");
+        change(&mut file);
+        read(&file.encode_to_vec(), Path::new("sum.onnx")).map_err(|found| found.to_string())
+    }
+
+    fn graph(file: &mut ModelProto) -> &mut GraphProto {
+        file.graph.as_mut().expect("just written")
+    }
+
+    #[test]
+    fn a_constant_is_the_default_of_an_input() {
+        let model = changed(|file| {
+            let graph = graph(file);
+            let c = ValueInfoProto { name: Some("c".to_owned()), ..graph.input[0].clone() };
+            graph.input.push(c);
+        });
+        let graph = model.expect("valid").graph;
+        assert_eq!(graph.inputs.len(), 1);
+        assert!(graph.value(graph.find_value("c").expect("kept")).constant.is_some());
+    }
+
+    #[test]
+    fn odd_files_are_refused_in_words() {
+        let check = |change: fn(&mut ModelProto), expect: &str| {
+            let found = changed(change).expect_err(expect);
+            assert_eq!(found, format!("{expect} at sum.onnx"));
+        };
+        check(
+            |file| graph(file).initializer[0].data_location = Some(1),
+            "constant c keeps its values in another file [onnx-tensor]",
+        );
+        check(
+            |file| graph(file).initializer[0].data_type = Some(16),
+            "constant c has the element type bfloat16, which is not supported [onnx-tensor]",
+        );
+        check(
+            |file| graph(file).initializer[0] = write_tensor("c", &Tensor::scalar(1.0f64)),
+            "node y (Add): inputs 0 and 1 should have one element type, found float32 and float64 [onnx-node]",
+        );
+        check(
+            |file| graph(file).output[0] = write_value("y", DType::F32, &Shape::known(&[3])),
+            "output y is declared as float32[3] but computed as float32[2] [onnx-graph]",
+        );
+        check(
+            |file| file.functions.push(FunctionProto::default()),
+            "the file has functions of its own, which are not supported [onnx-graph]",
+        );
+        check(|file| graph(file).output.clear(), "the graph has no output [onnx-graph]");
+        check(|file| graph(file).input.extend_from_within(..), "value x is defined twice [onnx-graph]");
     }
 }

@@ -24,8 +24,8 @@ enum FieldKind {
 
 include!(concat!(env!("OUT_DIR"), "/layout.rs"));
 
-/// What a message takes at most besides its fields.
-const MESSAGE_BYTES: usize = 512;
+/// What a message takes at most besides its fields, with the room that growing lists keep spare.
+pub(super) const MESSAGE_BYTES: usize = 1024;
 /// What a field takes at most besides its contents: the entry of a list of texts.
 const FIELD_BYTES: usize = 32;
 /// The most a byte of packed numbers becomes: a number of 8 bytes.
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn small_files_that_would_become_large_are_refused() {
-        // A graph of empty nodes, two bytes each, which would take half a kilobyte each.
+        // A graph of empty nodes, two bytes each, which would take a kilobyte each.
         let nodes = [0x0a, 0].repeat(4_500_000);
         let mut model = vec![0x3a];
         let mut length = nodes.len();

@@ -114,7 +114,7 @@ fn write_node(graph: &Graph, node: &Node) -> Result<NodeProto, WriteError> {
     })
 }
 
-fn write_value(name: &str, dtype: DType, shape: &Shape) -> ValueInfoProto {
+pub(super) fn write_value(name: &str, dtype: DType, shape: &Shape) -> ValueInfoProto {
     let dim = |dim: &Dim| Dimension {
         value: Some(match dim {
             Dim::Known(length) => dimension::Value::DimValue(*length as i64),

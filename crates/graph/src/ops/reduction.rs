@@ -14,11 +14,6 @@ pub(crate) static INPUTS: &[Formal] = &[
 /// The attributes of every reduction.
 pub(crate) static ATTRIBUTES: &[AttributeDoc] = &[
     AttributeDoc {
-        name: "axes",
-        default: Default::Absent,
-        doc: "the axes, as older operator-set versions gave them",
-    },
-    AttributeDoc {
         name: "keepdims",
         default: Default::Int(1),
         doc: "1 keeps the reduced axes with length 1",
@@ -31,20 +26,8 @@ pub(crate) static ATTRIBUTES: &[AttributeDoc] = &[
 ];
 
 /// The axes to reduce, in ascending order.
-fn axes(
-    input: Option<Vec<i64>>,
-    attribute: Option<Attribute>,
-    noop: i64,
-    rank: usize,
-) -> Result<Vec<usize>, OpError> {
-    let named = match (input, attribute) {
-        (Some(_), Some(_)) => return Err(OpError::new("axes are given as input and as attribute")),
-        (None, Some(Attribute::Ints(axes))) => axes,
-        (None, Some(other)) => {
-            return Err(OpError::new(format!("attribute axes should be integers, found {other:?}")));
-        }
-        (input, None) => input.unwrap_or_default(),
-    };
+fn axes(input: Option<Vec<i64>>, noop: i64, rank: usize) -> Result<Vec<usize>, OpError> {
+    let named = input.unwrap_or_default();
     match (named.is_empty(), noop) {
         (true, 0) => Ok((0..rank).collect()),
         (true, _) => Ok(Vec::new()),
@@ -67,7 +50,7 @@ pub(crate) fn infer(cx: &Inference<'_>) -> Result<Vec<ValueType>, OpError> {
     let dtype = cx.number_input(0)?;
     let shape = &cx.input(0).shape;
     let noop = cx.int("noop_with_empty_axes");
-    let axes = axes(settings::integers(cx, 1)?, cx.attribute("axes"), noop, shape.rank())?;
+    let axes = axes(settings::integers(cx, 1)?, noop, shape.rank())?;
     let dims = reduced(&shape.0, &axes, Dim::Known(1), cx.int("keepdims") != 0);
     cx.one(dtype, Shape(dims))
 }
@@ -76,7 +59,7 @@ pub(crate) fn infer(cx: &Inference<'_>) -> Result<Vec<ValueType>, OpError> {
 pub(crate) fn reference(cx: &Call<'_>, f: impl Fn(&[f64]) -> f64) -> Result<Vec<Tensor>, OpError> {
     let shape = cx.input(0).shape();
     let noop = cx.int("noop_with_empty_axes");
-    let axes = axes(settings::given(cx, 1), cx.attribute("axes"), noop, shape.len())?;
+    let axes = axes(settings::given(cx, 1), noop, shape.len())?;
     let kept = reduced(shape, &axes, 1, true);
     let mut groups = vec![Vec::new(); kept.iter().product()];
     for (at, value) in broadcast::offsets(&kept, shape).into_iter().zip(cx.f64(0)) {
@@ -94,7 +77,7 @@ pub(crate) fn unreduced(cx: &mut Gradient<'_>, value: ValueId) -> Result<ValueId
         return Ok(value);
     }
     let named = cx.optional_input(1).and_then(|id| cx.constant_of(id)).map(settings::list);
-    let axes = axes(named, cx.attribute("axes"), cx.int("noop_with_empty_axes"), rank)?;
+    let axes = axes(named, cx.int("noop_with_empty_axes"), rank)?;
     let axes: Vec<i64> = axes.into_iter().map(|axis| axis as i64).collect();
     let axes = cx.integers(&axes);
     Ok(cx.op("Unsqueeze", &[value, axes]))

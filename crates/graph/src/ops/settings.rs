@@ -3,10 +3,10 @@
 use tensor::{DType, Tensor};
 
 use crate::operator::axis_of;
-use crate::{Call, Inference, OpError};
+use crate::{Call, Inference, OpError, RANK_MAX};
 
 /// The integers of constant input `index`, `None` if it is absent. Refused unless it is a constant integer
-/// list of rank 0 or 1.
+/// list of rank 0 or 1 with at most as many elements as a value may have axes.
 pub(crate) fn integers(cx: &Inference<'_>, index: usize) -> Result<Option<Vec<i64>>, OpError> {
     let Some(ty) = cx.optional(index) else {
         return Ok(None);
@@ -17,6 +17,12 @@ pub(crate) fn integers(cx: &Inference<'_>, index: usize) -> Result<Option<Vec<i6
     let constant = cx
         .constant(index)
         .ok_or_else(|| OpError::new(format!("input {index} should be a constant of the graph")))?;
+    if constant.len() > RANK_MAX {
+        let count = constant.len();
+        return Err(OpError::new(format!(
+            "input {index} should have at most {RANK_MAX} elements, found {count}"
+        )));
+    }
     Ok(Some(list(constant)))
 }
 
