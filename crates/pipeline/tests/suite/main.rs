@@ -1,0 +1,8 @@
+//! Whole runs on small data: what a user is promised, end to end.
+
+mod bad_input;
+mod cache;
+mod models;
+mod resume;
+mod support;
+mod tables;
