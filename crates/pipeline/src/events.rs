@@ -163,7 +163,7 @@ pub enum Event {
     /// The kept weights are measured.
     Evaluated {
         /// What was measured.
-        metrics: Metrics,
+        metrics: Box<Metrics>,
     },
     /// The model has its name and number.
     ModelRegistered {

@@ -69,7 +69,7 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     session.keep_early()?;
     let trained = train_stage(session, &mut work)?;
     let metrics = evaluate_stage(session, &mut work, &trained)?;
-    session.journal.tell(&Event::Evaluated { metrics: metrics.clone() })?;
+    session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
     let graph = package_stage(session, &mut work)?;
     register_stage(session, &mut work, trained, metrics, graph)
 }

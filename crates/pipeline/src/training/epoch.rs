@@ -70,7 +70,9 @@ pub(super) fn train_epoch(
                     .map_or(Flow::Continue, |event| journal.show(&event))
             });
         match stopped {
-            Some(Stopped::Diverged { loss }) => return Err(diverged(training, position, loss)),
+            Some(Stopped::Diverged { loss }) => {
+                return Err(diverged(training, position, &format!("the loss became {loss}")));
+            }
             Some(Stopped::Asked) => {
                 save(training, trainer, position, best)?;
                 return Err(RunError::Interrupted);
@@ -126,13 +128,25 @@ fn train_piece(
     stopped
 }
 
-fn diverged(training: &Training<'_>, position: &Position, loss: f32) -> RunError {
+/// Refuses weights that are no numbers any more, which a ReLU can hide from the loss.
+pub(super) fn check_finite(
+    training: &Training<'_>,
+    position: &Position,
+    tensors: &[(String, Tensor)],
+) -> Result<(), RunError> {
+    let finite = |tensor: &Tensor| {
+        tensor.get::<f32>().is_none_or(|values| values.iter().all(|value| value.is_finite()))
+    };
+    match tensors.iter().find(|(_, tensor)| !finite(tensor)) {
+        Some((name, _)) => Err(diverged(training, position, &format!("`{name}` is no longer finite"))),
+        None => Ok(()),
+    }
+}
+
+fn diverged(training: &Training<'_>, position: &Position, what: &str) -> RunError {
     let rate = super::learning_rate(&training.scheme.train.optimizer);
-    let message = format!(
-        "training diverged: the loss became {loss} in epoch {}, step {} (learning rate {rate})",
-        position.epoch + 1,
-        position.counts.steps
-    );
+    let (epoch, step) = (position.epoch + 1, position.counts.steps);
+    let message = format!("training diverged: {what} in epoch {epoch}, step {step} (learning rate {rate})");
     let diagnostic = Diagnostic::new("training-diverged", message)
         .help(format!("try a smaller `train.optimizer.learning_rate`, such as {}", rate / 10.0))
         .help("numbers far from 0 make it likelier: scale or standardise the input");

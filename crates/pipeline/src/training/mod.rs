@@ -25,7 +25,7 @@ use crate::report::EpochReport;
 use crate::run::RunOptions;
 
 use checkpoint::{load, save};
-use epoch::{Counts, train_epoch};
+use epoch::{Counts, check_finite, train_epoch};
 use objective::{learning_rate, objective};
 pub(crate) use validation::EVALUATION_BATCH;
 use validation::Validator;
@@ -122,6 +122,7 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         let rate = learning_rate(&training.scheme.train.optimizer);
         train_epoch(training, &mut trainer, &mut position, best.as_deref(), rate, journal)?;
         let kept = kept_tensors(plan, &mut trainer);
+        check_finite(training, &position, &kept)?;
         let report = validator.finish_epoch(training, &position.counts, position.epoch + 1, &kept)?;
         let is_best = note_epoch(training, &mut position, report.clone());
         if is_best && training.keeps_best() {

@@ -44,8 +44,11 @@ fn networks_that_would_need_absurd_memory() {
 fn diverging_training_names_the_learning_rate() {
     let project = Project::new();
     let text = project.digits() + CONVOLUTIONAL;
-    let overrides =
-        ["train.optimizer={ name = 'sgd', learning_rate = 10.0 }", "preprocess.scale.divide_by=1e-20"];
+    let overrides = [
+        "train.optimizer={ name = 'sgd', learning_rate = 10.0 }",
+        "preprocess.scale.divide_by=1e-20",
+        "model.layers.conv1.activation=none", // a ReLU would hide it
+    ];
     let (codes, text) = project.run(&project.scheme(&text, &overrides)).diagnostics();
     assert_eq!(codes, ["training-diverged"], "{text}");
     assert!(text.contains("learning rate 10") && text.contains("train.optimizer.learning_rate"), "{text}");

@@ -3,7 +3,6 @@
 use graph::onnx;
 use pipeline::{export_onnx, infer, load_model, read_inputs};
 use store::Store;
-use tensor::Tensor;
 
 use crate::support::{CONVOLUTIONAL, Project};
 
@@ -158,5 +157,4 @@ fn predictions_are_json_objects() {
     let text = serde_json::to_string(&prediction).unwrap();
     assert_eq!(text, r#"{"file":"x.png","index":0,"label":"b","probabilities":{"b":0.75,"a":0.25}}"#);
     assert_eq!(serde_json::from_str::<pipeline::Prediction>(&text).unwrap(), prediction);
-    let _: &Tensor = &Tensor::scalar(0u8);
 }

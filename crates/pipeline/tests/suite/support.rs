@@ -8,10 +8,10 @@ use scheme::{MemoryFiles, ResolvedScheme};
 use tensor::Random;
 
 /// 2025-11-23 20:00:00 UTC.
-pub const NOW_UNIX_MS: i64 = 1_763_928_000_000;
+pub(crate) const NOW_UNIX_MS: i64 = 1_763_928_000_000;
 
 /// A small convolutional classifier of [`Project::digits`].
-pub const CONVOLUTIONAL: &str = r#"
+pub(crate) const CONVOLUTIONAL: &str = r#"
 [preprocess.scale]
 op = "scale"
 divide_by = 255
@@ -33,26 +33,26 @@ batch_size = 16
 optimizer = { name = "adam", learning_rate = 0.01 }
 "#;
 
-pub struct Project {
+pub(crate) struct Project {
     folder: tempfile::TempDir,
 }
 
 impl Project {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Project { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         std::fs::write(self.path(name), bytes).unwrap();
         self.path(name)
     }
 
     /// IDX files of three classes of 8 x 8 images, told apart by which corner is bright; returns `[data]`.
-    pub fn digits(&self) -> String {
+    pub(crate) fn digits(&self) -> String {
         for (part, count) in [("train", 200), ("test", 60)] {
             let random = Random::new(1, part);
             let pixel = |image: usize, at: usize| {
@@ -76,7 +76,7 @@ impl Project {
     }
 
     /// The scheme of this text, called `small`.
-    pub fn scheme(&self, text: &str, overrides: &[&str]) -> ResolvedScheme {
+    pub(crate) fn scheme(&self, text: &str, overrides: &[&str]) -> ResolvedScheme {
         let name = PathBuf::from("small.toml");
         let files = MemoryFiles(BTreeMap::from([(name.clone(), text.as_bytes().to_vec())]));
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
@@ -86,16 +86,16 @@ impl Project {
         }
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.path(".heirloom")
     }
 
     /// A run in the project's store.
-    pub fn run(&self, scheme: &ResolvedScheme) -> Ran {
+    pub(crate) fn run(&self, scheme: &ResolvedScheme) -> Ran {
         self.run_with(scheme, &self.store(), options(), |_| Flow::Continue)
     }
 
-    pub fn run_with(
+    pub(crate) fn run_with(
         &self,
         scheme: &ResolvedScheme,
         store: &Path,
@@ -112,18 +112,18 @@ impl Project {
 }
 
 /// What came of a run.
-pub struct Ran {
-    pub result: Result<RunReport, RunError>,
-    pub events: Vec<Event>,
+pub(crate) struct Ran {
+    pub(crate) result: Result<RunReport, RunError>,
+    pub(crate) events: Vec<Event>,
 }
 
 impl Ran {
-    pub fn report(&self) -> &RunReport {
+    pub(crate) fn report(&self) -> &RunReport {
         self.result.as_ref().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The codes of the diagnostics that the run ended with, and their text.
-    pub fn diagnostics(&self) -> (Vec<&'static str>, String) {
+    pub(crate) fn diagnostics(&self) -> (Vec<&'static str>, String) {
         match &self.result {
             Err(RunError::Diagnostics(found)) => {
                 let text =
@@ -131,11 +131,11 @@ impl Ran {
                 (found.0.iter().map(|one| one.code).collect(), text)
             }
             Err(other) => panic!("{other}"),
-            Ok(report) => panic!("{} was made", report.model),
+            Ok(report) => panic!("{} was made: {:?}", report.model, report.epochs),
         }
     }
 
-    pub fn notices(&self) -> Vec<&str> {
+    pub(crate) fn notices(&self) -> Vec<&str> {
         self.events
             .iter()
             .filter_map(|event| match event {
@@ -146,12 +146,12 @@ impl Ran {
     }
 
     /// The stages that did work.
-    pub fn worked(&self) -> Vec<&'static str> {
+    pub(crate) fn worked(&self) -> Vec<&'static str> {
         self.report().stages.iter().filter(|stage| !stage.cached).map(|stage| stage.name.name()).collect()
     }
 }
 
-pub fn options() -> RunOptions {
+pub(crate) fn options() -> RunOptions {
     RunOptions { threads: 1, resume: false, level: engine::Level::detect(), now_unix_ms: NOW_UNIX_MS }
 }
 
