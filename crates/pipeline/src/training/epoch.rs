@@ -117,10 +117,13 @@ fn train_piece(
     let started = Instant::now();
     trainer.run(feed, order, first_step, learning_rate, &mut |batch| {
         counts.add(batch);
+        if stopped.is_some() {
+            return Flow::Continue; // the engine knows already; this batch was on its way
+        }
         if !batch.loss.is_finite() {
-            stopped.get_or_insert(Stopped::Diverged { loss: batch.loss });
+            stopped = Some(Stopped::Diverged { loss: batch.loss });
         } else if show(classifies.then_some(counts.correct), counts) == Flow::Stop {
-            stopped.get_or_insert(Stopped::Asked);
+            stopped = Some(Stopped::Asked);
         }
         if stopped.is_some() { Flow::Stop } else { Flow::Continue }
     });
