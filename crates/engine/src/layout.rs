@@ -111,3 +111,9 @@ pub(crate) fn write_lanes(tensor: &Tensor, lanes: usize, live: usize, memory: &m
         }
     }
 }
+
+/// Fills the lanes of a feature behind the last of `live` examples with the first example's value.
+pub(crate) fn repeat_first(feature: &mut [f32], live: usize) {
+    let first = feature[0];
+    feature[live..].fill(first);
+}

@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
 pub(crate) use crate::layout::{Layout, Plain};
 use crate::program::{BufferSpec, Program};
-use crate::step::{Pieces, Step};
+use crate::step::{Pieces, Results, Step};
 use crate::training_graph::state_pairs;
 
 /// A program with what is needed to fill it and to read its results.
@@ -44,6 +44,9 @@ pub(crate) fn lower(
             cx.done(id);
         }
     }
+    let kept: Vec<Slot> = cx.keep.clone().into_iter().map(|value| cx.slot(value)).collect();
+    cx.push(Results::new(kept));
+    let zero_beyond = cx.gradient_slots();
     let Lowering { slots, layouts, constants, mut buffers, steps, lanes, .. } = cx;
     for (value, _) in graph.values() {
         // A value that will be read after the batch keeps its memory to itself.
@@ -52,6 +55,7 @@ pub(crate) fn lower(
         }
     }
     let mut program = Program::new(steps, &buffers, level);
+    program.expect_zero_beyond(lanes, zero_beyond);
     let mut places = BTreeMap::new();
     for (value, _) in graph.values() {
         let Some(slot) = slots[value.0 as usize] else { continue };
@@ -78,6 +82,7 @@ pub(crate) struct Lowering<'g> {
     steps: Vec<Box<dyn Step>>,
     done: Vec<bool>,
     live: Vec<bool>,
+    gradients: Vec<bool>,
     users: Vec<Vec<NodeId>>,
     keep: Vec<ValueId>,
     deferred: BTreeMap<NodeId, Deferred>,
@@ -120,6 +125,7 @@ impl<'g> Lowering<'g> {
             padded: BTreeMap::new(),
             steps: Vec::new(),
             live,
+            gradients: gradient_values(graph),
             users,
             keep,
             deferred: BTreeMap::new(),
@@ -134,6 +140,22 @@ impl<'g> Lowering<'g> {
     /// Whether there is one of this value per example.
     pub(crate) fn is_lanes(&self, value: ValueId) -> bool {
         matches!(self.layouts[value.0 as usize], Layout::Lanes { .. })
+    }
+
+    /// Whether a value depends on the gradient of a loss.
+    ///
+    /// The lanes behind the last example hold zeros in gradients, so that sums over all lanes are sums over the
+    /// examples; in all other values they repeat the first example, so that no function of them is out of its
+    /// domain: zero times infinity would spoil those sums.
+    pub(crate) fn is_gradient(&self, value: ValueId) -> bool {
+        self.gradients[value.0 as usize]
+    }
+
+    /// The memory of the gradients that exist once per example.
+    fn gradient_slots(&self) -> Vec<Slot> {
+        let values = self.graph.values().map(|(id, _)| id);
+        let values = values.filter(|&id| self.is_gradient(id) && self.is_lanes(id));
+        values.filter_map(|id| self.slots[id.0 as usize]).collect()
     }
 
     /// The dimensions of a value behind the batch, if it has one per example.
@@ -282,6 +304,18 @@ fn live_nodes(graph: &Graph, keep: &[ValueId]) -> Vec<bool> {
         }
     }
     live
+}
+
+/// For each value: whether it depends on the gradient of a loss.
+fn gradient_values(graph: &Graph) -> Vec<bool> {
+    let mut gradients = vec![false; graph.values().count()];
+    for (_, node) in graph.nodes() {
+        let first = matches!(node.op_name(), "SoftmaxCrossEntropyLossGrad" | "MeanSquaredErrorGrad");
+        if first || node.inputs.iter().flatten().any(|id| gradients[id.0 as usize]) {
+            node.outputs.iter().for_each(|id| gradients[id.0 as usize] = true);
+        }
+    }
+    gradients
 }
 
 /// Whether a node is an optimiser step.

@@ -6,6 +6,7 @@ use crate::cpu::Level;
 use crate::feed::{Batch, Feed};
 use crate::kernels::denormal::FlushDenormals;
 use crate::kernels::memory::{ALIGNMENT, Memory, Slot};
+use crate::kernels::read_only;
 use crate::step::{Access, Context, Mode, Part, Step};
 
 /// A buffer before it has a place: how many elements, and whether its content outlives a batch.
@@ -22,6 +23,8 @@ pub(crate) struct Program {
     barriers: Vec<bool>,
     pub(crate) memory: Memory,
     level: Level,
+    /// Number of lanes, and the buffers whose lanes behind the last example have to be zero.
+    zero_beyond: (usize, Vec<Slot>),
 }
 
 impl Program {
@@ -30,7 +33,24 @@ impl Program {
     pub(crate) fn new(steps: Vec<Box<dyn Step>>, buffers: &[BufferSpec], level: Level) -> Self {
         let (len, places) = place(&steps, buffers);
         let barriers = find_barriers(&steps, &places);
-        Program { steps, barriers, memory: Memory::new(len, places), level }
+        Program { steps, barriers, memory: Memory::new(len, places), level, zero_beyond: (1, Vec::new()) }
+    }
+
+    /// States which buffers of `lanes` lanes hold zeros behind the last example; debug builds check it.
+    pub(crate) fn expect_zero_beyond(&mut self, lanes: usize, slots: Vec<Slot>) {
+        self.zero_beyond = (lanes, slots);
+    }
+
+    /// Panics if a buffer that `step` has just written holds something else than zeros behind the last example.
+    fn check_zero_beyond(&self, step: &dyn Step, live: usize) {
+        let (lanes, slots) = &self.zero_beyond;
+        for access in step.access() {
+            if access.mode == Mode::Write && slots.contains(&access.slot) {
+                let values = read_only(&self.memory, access.slot);
+                let clean = values.chunks_exact(*lanes).all(|lane| lane[live..].iter().all(|&x| x == 0.0));
+                assert!(clean, "{} left a gradient behind the last of {live} examples", step.name());
+            }
+        }
     }
 
     /// Bytes of the arena.
@@ -98,6 +118,9 @@ impl Program {
             }
             for piece in step.pieces().of_thread(thread, threads) {
                 step.run(piece, cx);
+            }
+            if cfg!(debug_assertions) && threads == 1 {
+                self.check_zero_beyond(step.as_ref(), cx.live());
             }
         }
     }

@@ -125,6 +125,35 @@ impl Access {
     }
 }
 
+/// The last step of every program: computes nothing, but claims the values that the first thread reads after the
+/// batch, so that the threads meet before it does, and before any of them is written again.
+pub(crate) struct Results {
+    slots: Vec<Slot>,
+    pieces: Pieces,
+}
+
+impl Results {
+    pub(crate) fn new(slots: Vec<Slot>) -> Self {
+        Results { slots, pieces: Pieces::serial(1) }
+    }
+}
+
+impl Step for Results {
+    fn name(&self) -> String {
+        "results".to_owned()
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        self.slots.iter().map(|&slot| Access::read(slot)).collect()
+    }
+
+    fn run(&self, _: usize, _: &Context<'_>) {}
+}
+
 /// What a step sees of the batch that is being computed.
 pub(crate) struct Context<'a> {
     pub(crate) memory: &'a Memory,
@@ -138,7 +167,7 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Number of examples in this batch; lanes beyond are zero and count for nothing.
+    /// Number of examples in this batch; the lanes beyond count for nothing.
     pub(crate) fn live(&self) -> usize {
         self.batch.rows.len()
     }

@@ -4,6 +4,7 @@ use graph::NodeId;
 
 use super::conv::{Data, geometry_of, padded_input};
 use super::geometry::Geometry;
+use super::live_lanes::zero_beyond;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{lane_blocks, products, row_blocks, zero};
@@ -251,7 +252,7 @@ pub(crate) fn lower_weight_gradient(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let x = padded_input(cx, x, &geometry);
     let lanes = cx.lanes;
     let pieces = Pieces::of(geometry.channels_out, geometry.work(lanes));
-    let (dy, dw) = (cx.slot(dy), cx.slot(dw));
+    let (dy, dw) = (zero_beyond(cx, dy), cx.slot(dw));
     let offsets = geometry.tap_offsets(lanes);
     cx.push(WeightGradient { dy, x, dw, w_stride: plain.stride, geometry, offsets, pieces, lanes });
     true

@@ -1,6 +1,6 @@
 //! Element-wise operators on values per example, with broadcasting of constants over the batch.
 
-use graph::{NodeId, ValueId};
+use graph::{Node, NodeId, ValueId};
 
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
@@ -146,6 +146,9 @@ pub(crate) fn lower_binary(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     if !cx.graph.ty(output).dtype.is_float() {
         return false;
     }
+    if cx.is_gradient(output) && !keeps_zeros(cx, operation, node) {
+        return false;
+    }
     let (Some(a), Some(b)) = (operand(cx, node.inputs[0], &dims), operand(cx, node.inputs[1], &dims)) else {
         return false;
     };
@@ -156,6 +159,16 @@ pub(crate) fn lower_binary(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let y = cx.slot(output);
     cx.push(Binary { operation, a, b, y, pieces, lanes });
     true
+}
+
+/// Whether the result is zero in the lanes where the gradients among the operands are.
+fn keeps_zeros(cx: &Lowering<'_>, operation: Operation, node: &Node) -> bool {
+    let zero = |index: usize| node.inputs[index].is_some_and(|id| cx.is_gradient(id) && cx.is_lanes(id));
+    match operation {
+        Operation::Add | Operation::Sub => zero(0) && zero(1),
+        Operation::Mul => zero(0) || zero(1),
+        Operation::Div | Operation::ReluGrad => zero(0),
+    }
 }
 
 /// An operand broadcast to features `dims`; `None` where a constant would differ from example to example.
@@ -262,6 +275,9 @@ pub(crate) fn lower_unary(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, op) = cx.node(id);
     let (x, output) = (node.inputs[0].expect("required"), node.outputs[0]);
     let (Some(f), Some(features)) = (function(op), cx.features(x)) else { return false };
+    if cx.is_gradient(output) && f(0.0) != 0.0 {
+        return false;
+    }
     let lanes = cx.lanes;
     let pieces = cx.cut(x, features, features * lanes * 10);
     cx.set_cut(output, pieces.clone());

@@ -4,7 +4,7 @@ use graph::{Graph, Node, NodeId, ValueId};
 use tensor::{DType, Tensor};
 
 use super::memory::{Memory, Slot};
-use crate::layout::{Layout, read_lanes, write_lanes};
+use crate::layout::{Layout, read_lanes, repeat_first, write_lanes};
 use crate::lower::{Lowering, changed_values};
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -13,6 +13,8 @@ struct Place {
     slot: Slot,
     layout: Layout,
     dtype: DType,
+    /// Whether it depends on the gradient of a loss.
+    gradient: bool,
 }
 
 /// An input: fixed, or read from memory for each batch.
@@ -32,7 +34,12 @@ struct Reference {
 
 impl Place {
     fn of(cx: &mut Lowering<'_>, value: ValueId) -> Self {
-        Place { slot: cx.slot(value), layout: cx.layout(value), dtype: cx.graph.ty(value).dtype }
+        Place {
+            slot: cx.slot(value),
+            layout: cx.layout(value),
+            dtype: cx.graph.ty(value).dtype,
+            gradient: cx.is_gradient(value),
+        }
     }
 
     fn read(&self, memory: &Memory, lanes: usize, live: usize) -> Tensor {
@@ -49,7 +56,12 @@ impl Place {
         // SAFETY: the step is serial and states that it writes this buffer.
         let values = unsafe { memory.slice_mut(self.slot) };
         match &self.layout {
-            Layout::Lanes { .. } => write_lanes(tensor, lanes, live, values),
+            Layout::Lanes { .. } => {
+                write_lanes(tensor, lanes, live, values);
+                if !self.gradient {
+                    values.chunks_exact_mut(lanes).for_each(|feature| repeat_first(feature, live));
+                }
+            }
             Layout::Plain(plain) => plain.write(tensor, values),
         }
     }

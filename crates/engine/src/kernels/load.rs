@@ -4,10 +4,11 @@ use graph::ValueId;
 
 use super::memory::Slot;
 use crate::feed::{Rows, Targets};
+use crate::layout::repeat_first;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
-/// `x[feature][lane] = rows[lane][feature]`; lanes without an example are zero.
+/// `x[feature][lane] = rows[lane][feature]`; lanes without an example repeat the first one.
 struct LoadRows {
     x: Slot,
     pieces: Pieces,
@@ -58,9 +59,6 @@ fn turn<T: Copy>(
     number: impl Fn(T) -> f32,
 ) {
     let row_len = cx.batch.feed.row_len;
-    if cx.live() < lanes {
-        x.fill(0.0);
-    }
     for block in range.clone().step_by(FEATURE_BLOCK) {
         let end = range.end.min(block + FEATURE_BLOCK);
         for (lane, &row) in cx.batch.rows.iter().enumerate() {
@@ -69,6 +67,9 @@ fn turn<T: Copy>(
                 x[(feature - range.start) * lanes + lane] = number(value);
             }
         }
+    }
+    if cx.live() < lanes {
+        x.chunks_exact_mut(lanes).for_each(|feature| repeat_first(feature, cx.live()));
     }
 }
 

@@ -5,6 +5,9 @@
 
 #![allow(unsafe_code)] // the reason this module exists; every block states why it is sound
 
+pub(crate) mod average_pool;
+pub(crate) mod batch_norm;
+pub(crate) mod batch_norm_gradient;
 pub(crate) mod conv;
 pub(crate) mod conv_gradient;
 pub(crate) mod conv_pool;
@@ -12,13 +15,19 @@ pub(crate) mod conv_pool_gradient;
 pub(crate) mod denormal;
 pub(crate) mod dense;
 pub(crate) mod dense_gradient;
+pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod fallback;
 pub(crate) mod features;
+pub(crate) mod gather_features;
 pub(crate) mod geometry;
+pub(crate) mod live_lanes;
 pub(crate) mod load;
+pub(crate) mod log_softmax;
 pub(crate) mod loss;
+pub(crate) mod max_pool;
 pub(crate) mod memory;
+pub(crate) mod pool_windows;
 pub(crate) mod reduce;
 pub(crate) mod simd;
 pub(crate) mod softmax;
@@ -30,11 +39,12 @@ use memory::{Memory, Slot};
 
 use crate::lower::Lowering;
 
-/// A buffer as a slice, for the first thread after a batch: what is read there is written by steps of that
-/// thread, or before a meeting that it took part in, and by nobody until the next meeting.
+/// A buffer as a slice, for the first thread after a batch (the program's last step claims what is read there), or
+/// for the only thread.
 pub(crate) fn read_only(memory: &Memory, slot: Slot) -> &[f32] {
-    // SAFETY: only called from the function that runs after a batch, on values that are kept: their memory is
-    // shared with no other value, and the others cannot pass the next meeting without this thread.
+    // SAFETY: only called where there is one thread, or from the function that runs after a batch, on values that
+    // are kept: their memory is shared with no other value, the last step made the threads meet after they were
+    // written, and nobody writes them again before the next meeting, which this thread takes part in.
     unsafe { memory.slice(slot) }
 }
 
@@ -47,6 +57,14 @@ const KERNELS: &[(&str, Lower)] = &[
     ("Conv", conv::lower),
     ("ConvGradInput", conv_gradient::lower_input_gradient),
     ("ConvGradWeight", conv_gradient::lower_weight_gradient),
+    ("MaxPool", max_pool::lower),
+    ("MaxPoolGrad", max_pool::lower_gradient),
+    ("GlobalMaxPool", max_pool::lower),
+    ("AveragePool", average_pool::lower),
+    ("AveragePoolGrad", average_pool::lower_gradient),
+    ("GlobalAveragePool", average_pool::lower),
+    ("BatchNormalization", batch_norm::lower),
+    ("BatchNormalizationGrad", batch_norm_gradient::lower),
     ("Gemm", dense::lower),
     ("GradientDescentUpdate", update::lower),
     ("MomentumUpdate", update::lower),
@@ -70,9 +88,19 @@ const KERNELS: &[(&str, Lower)] = &[
     ("Reshape", features::lower_view),
     ("Squeeze", features::lower_view),
     ("Unsqueeze", features::lower_view),
+    ("Slice", gather_features::lower),
+    ("SliceGrad", gather_features::lower),
+    ("Transpose", gather_features::lower),
+    ("Concat", gather_features::lower),
+    ("Expand", gather_features::lower),
+    ("ExpandLike", gather_features::lower),
+    ("Gather", gather_features::lower),
     ("Dropout", features::lower_inactive_dropout),
+    ("Dropout", dropout::lower),
+    ("DropoutGrad", dropout::lower_gradient),
     ("ReduceSum", reduce::lower_sum),
     ("Softmax", softmax::lower),
+    ("LogSoftmax", log_softmax::lower),
     ("SoftmaxCrossEntropyLoss", loss::lower_cross_entropy),
     ("SoftmaxCrossEntropyLossGrad", loss::lower_cross_entropy_gradient),
     ("MeanSquaredError", loss::lower_squared_error),

@@ -3,6 +3,7 @@
 use graph::NodeId;
 use tensor::Tensor;
 
+use super::live_lanes::zero_beyond;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use crate::lower::{Layout, Lowering};
@@ -77,7 +78,7 @@ pub(crate) fn lower_sum(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     }
     let len = dims[1..].iter().product::<usize>() * cx.lanes;
     let pieces = cx.cut(x, dims[0], dims[0] * len);
-    let (x, y) = (cx.slot(x), cx.slot(y));
+    let (x, y) = (zero_beyond(cx, x), cx.slot(y));
     cx.push(ChannelSum { x, y, pieces, len });
     true
 }

@@ -32,6 +32,7 @@ pub(crate) trait Simd: Copy + 'static {
     /// `c - a * b`, rounded once where the processor can.
     unsafe fn mul_sub_from(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn greater(a: Self::V, b: Self::V) -> Self::M;
+    unsafe fn is_nan(a: Self::V) -> Self::M;
     /// `yes` where the mask is set, else `no`.
     unsafe fn select(mask: Self::M, yes: Self::V, no: Self::V) -> Self::V;
     /// The mask as bits, element 0 lowest.
@@ -125,6 +126,10 @@ impl Simd for Portable {
         std::array::from_fn(|lane| a.0[lane] > b.0[lane])
     }
     #[inline(always)]
+    unsafe fn is_nan(a: Eight) -> [bool; 8] {
+        a.0.map(f32::is_nan)
+    }
+    #[inline(always)]
     unsafe fn select(mask: [bool; 8], yes: Eight, no: Eight) -> Eight {
         Eight(std::array::from_fn(|lane| if mask[lane] { yes.0[lane] } else { no.0[lane] }))
     }
@@ -202,6 +207,11 @@ mod x86 {
             unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a, b) }
         }
         #[inline(always)]
+        unsafe fn is_nan(a: __m256) -> __m256 {
+            // SAFETY: the caller is compiled for this instruction set.
+            unsafe { _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a) }
+        }
+        #[inline(always)]
         unsafe fn select(mask: __m256, yes: __m256, no: __m256) -> __m256 {
             // SAFETY: the caller is compiled for this instruction set.
             unsafe { _mm256_blendv_ps(no, yes, mask) }
@@ -261,6 +271,11 @@ mod x86 {
         unsafe fn greater(a: __m512, b: __m512) -> __mmask16 {
             // SAFETY: the caller is compiled for this instruction set.
             unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn is_nan(a: __m512) -> __mmask16 {
+            // SAFETY: the caller is compiled for this instruction set.
+            unsafe { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a, a) }
         }
         #[inline(always)]
         unsafe fn select(mask: __mmask16, yes: __m512, no: __m512) -> __m512 {

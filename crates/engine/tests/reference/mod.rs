@@ -62,8 +62,7 @@ fn replaced(node: &Node) -> Vec<(ValueId, ValueId)> {
         "AdamUpdate" => &[(0, 0), (2, 1), (3, 2)],
         _ => &[],
     };
-    let pair = |&(input, output): &(usize, usize)| {
-        (node.inputs[input].expect("required"), node.outputs[output])
-    };
+    let pair =
+        |&(input, output): &(usize, usize)| (node.inputs[input].expect("required"), node.outputs[output]);
     places.iter().map(pair).collect()
 }
