@@ -1,2 +1,54 @@
-//! heirloom
-fn main() {}
+//! The binary `heirloom`: arguments in, results and an exit status out.
+//!
+//! The decision that shaped it: *this is the only crate that prints or exits, and it decides nothing
+//! else*. What a run does is told by `pipeline` in typed events and one report, what is wrong by
+//! diagnostics and errors; here they become bars, lines, tables or JSON. So whatever the terminal
+//! shows, a program gets too, and the libraries serve a web page as well as a terminal.
+//!
+//! Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed
+//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 130 interrupted.
+
+mod arguments;
+mod commands;
+mod diagnostics;
+mod disk;
+mod failure;
+mod quantities;
+mod signals;
+mod store_place;
+mod tables;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Algorithm, Arguments, Command, Data, Model, Scheme};
+use commands::{algorithm, completions, data as datasets, infer, model, run as runs, scheme as schemes};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let arguments = Arguments::try_parse().map_err(Failure::Usage)?;
+    signals::survive_size_limit().map_err(Failure::world)?;
+    match arguments.command {
+        Command::Run(run) => runs::run(&run),
+        Command::Infer(infer) => infer::infer(&infer),
+        Command::Scheme(Scheme::Check { scheme, json }) => schemes::check(&scheme, json),
+        Command::Scheme(Scheme::Show { scheme, json }) => schemes::show(&scheme, json),
+        Command::Scheme(Scheme::List { json }) => schemes::list(json),
+        Command::Model(Model::List { json, store }) => model::list(json, &store),
+        Command::Model(Model::Show { model, json, store }) => model::show(&model, json, &store),
+        Command::Model(Model::Export(export)) => model::export(&export),
+        Command::Data(Data::List { json }) => datasets::list(json),
+        Command::Algorithm(Algorithm::List { json }) => algorithm::list(json),
+        Command::Algorithm(Algorithm::Show { name, json }) => algorithm::show(&name, json),
+        Command::Completions { shell } => completions::write(shell),
+    }
+}

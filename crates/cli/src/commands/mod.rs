@@ -1,0 +1,12 @@
+//! One file for each command.
+
+pub(crate) mod algorithm;
+pub(crate) mod completions;
+pub(crate) mod data;
+pub(crate) mod infer;
+pub(crate) mod model;
+pub(crate) mod onnx_file;
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod scheme;

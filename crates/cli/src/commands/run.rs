@@ -1,0 +1,139 @@
+//! `heirloom run`.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base::SourceMap;
+use pipeline::{Flow, RunError, RunOptions, RunReport};
+use serde_json::json;
+
+use super::progress::{Detail, Progress};
+use super::report;
+use super::scheme::Checked;
+use crate::arguments::{Run, SchemeChoice, StoreChoice};
+use crate::failure::Failure;
+use crate::signals::Interrupt;
+use crate::store_place::anchored;
+use crate::{diagnostics, terminal};
+
+/// Carries out a scheme and prints the report.
+pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
+    let Checked { scheme, sources } = arguments.scheme.resolve()?;
+    let detail = detail(arguments);
+    if detail != Detail::Quiet {
+        diagnostics::report_notes(&scheme.notes, &sources);
+    }
+    let store = arguments.store.folder_to_run_in();
+    let options = RunOptions {
+        threads: threads(arguments.threads),
+        resume: arguments.resume,
+        level: engine::Level::detect(),
+        now_unix_ms: now_unix_ms(),
+    };
+    let interrupt = Interrupt::listen().map_err(Failure::world)?;
+    let outcome = observed(detail, &interrupt, |observer| {
+        pipeline::run(&scheme, &anchored(&store), &options, observer)
+    });
+    let found = outcome.map_err(|error| failure(error, sources, arguments))?;
+    if arguments.json.wanted {
+        return terminal::print_json(&json!(found));
+    }
+    terminal::print(&account(&found, arguments, &store))
+}
+
+/// Runs `work` with a display of its events that also carries ctrl-c to it.
+fn observed(
+    detail: Detail,
+    interrupt: &Interrupt,
+    work: impl FnOnce(&mut pipeline::Observer<'_>) -> Result<RunReport, RunError>,
+) -> Result<RunReport, RunError> {
+    let mut progress = Progress::new(detail);
+    work(&mut |event| {
+        progress.show(event);
+        if interrupt.is_asked() { Flow::Stop } else { Flow::Continue }
+    })
+}
+
+fn detail(arguments: &Run) -> Detail {
+    match (arguments.quiet, terminal::is_interactive()) {
+        (true, _) => Detail::Quiet,
+        (false, true) => Detail::Bar,
+        (false, false) => Detail::Lines,
+    }
+}
+
+/// The report for people, with what can be done next.
+fn account(found: &RunReport, arguments: &Run, store: &Path) -> String {
+    let width = terminal::width();
+    let name = found.model.split('@').next().unwrap_or(&found.model);
+    let up_to_date = format!("nothing to do: {} is up to date\n\n", arguments.scheme.typed());
+    let first = if found.cached { &*up_to_date } else { "" };
+    let place = store_flag(&arguments.store);
+    let file = if found.data.target.is_some() { "FILE.csv" } else { "FILE" };
+    format!(
+        "{first}{}\nnext:\n  heirloom infer {name} {file}{place}\n  heirloom model export {name} --format onnx{place}\n",
+        report::draw(found, store, width)
+    )
+}
+
+fn failure(error: RunError, sources: SourceMap, arguments: &Run) -> Failure {
+    match error {
+        RunError::Diagnostics(found) => Failure::mistakes(found, sources),
+        RunError::Failed(error) => Failure::world(error),
+        RunError::Interrupted => {
+            let again = command_line(&arguments.scheme, &arguments.store);
+            Failure::Interrupted(format!("interrupted; go on with `{again} --resume`"))
+        }
+    }
+}
+
+/// What to type to run the same scheme in the same store.
+fn command_line(scheme: &SchemeChoice, store: &StoreChoice) -> String {
+    let overrides: String = scheme.overrides.iter().map(|each| format!(" --set {}", quoted(each))).collect();
+    format!("heirloom run {}{overrides}{}", quoted(&scheme.typed()), store_flag(store))
+}
+
+fn store_flag(store: &StoreChoice) -> String {
+    let folder = store.folder.as_ref();
+    folder.map(|folder| format!(" --store {}", quoted(&folder.display().to_string()))).unwrap_or_default()
+}
+
+/// `text` as a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |each: char| each.is_alphanumeric() || "/._-=@+:,".contains(each);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// The number of threads asked for, or one for each processor.
+pub(crate) fn threads(asked: Option<u16>) -> usize {
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    asked.map_or_else(processors, usize::from)
+}
+
+fn now_unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_can_be_typed() {
+        let scheme = SchemeChoice {
+            path: "my schemes/a.toml".into(),
+            overrides: vec!["train.epochs=1".into(), "name='x'".into()],
+        };
+        let store = StoreChoice { folder: Some("/tmp/s".into()) };
+        assert_eq!(
+            command_line(&scheme, &store),
+            r"heirloom run 'my schemes/a.toml' --set train.epochs=1 --set 'name='\''x'\''' --store /tmp/s"
+        );
+    }
+}
