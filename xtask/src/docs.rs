@@ -15,7 +15,10 @@ struct Page {
 
 /// Every generated page. A new one is one line.
 fn pages() -> Vec<Page> {
-    vec![Page { path: "docs/reference/scheme.md", text: scheme::reference() }]
+    vec![
+        Page { path: "docs/reference/operators.md", text: graph::reference() },
+        Page { path: "docs/reference/scheme.md", text: scheme::reference() },
+    ]
 }
 
 /// Writes every page.

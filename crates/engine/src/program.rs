@@ -41,13 +41,16 @@ impl Program {
         self.zero_beyond = (lanes, slots);
     }
 
-    /// Panics if a buffer that `step` has just written holds something else than zeros behind the last example.
+    /// Panics if a buffer that `step` has just written holds something else than zeros behind the last example; what
+    /// training that diverged leaves there (zero times infinity) is for the caller to report.
     fn check_zero_beyond(&self, step: &dyn Step, live: usize) {
         let (lanes, slots) = &self.zero_beyond;
         for access in step.access() {
             if access.mode == Mode::Write && slots.contains(&access.slot) {
                 let values = read_only(&self.memory, access.slot);
-                let clean = values.chunks_exact(*lanes).all(|lane| lane[live..].iter().all(|&x| x == 0.0));
+                let clean = values
+                    .chunks_exact(*lanes)
+                    .all(|lane| lane[live..].iter().all(|&x| x == 0.0 || !x.is_finite()));
                 assert!(clean, "{} left a gradient behind the last of {live} examples", step.name());
             }
         }
@@ -98,7 +101,7 @@ impl Program {
                 if thread == 0 && after(index, &self.memory) == Flow::Stop {
                     // Takes effect after the next batch's first meeting at the latest on every thread alike:
                     // the others may already be inside the next batch, so that one is the last.
-                    stop.store(index + 2, Ordering::Release);
+                    stop.fetch_min(index + 2, Ordering::AcqRel);
                 }
             }
         };

@@ -1,6 +1,8 @@
 //! One batch of the main job's network against the same training graph computed in `f64` by the references.
 
-use engine::{Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer, training_graph};
+use engine::{
+    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer, training_graph,
+};
 use tensor::{DType, Tensor};
 
 mod support;
@@ -9,7 +11,8 @@ const BATCH: usize = 32;
 
 #[test]
 fn one_batch_agrees_with_f64_at_every_level() {
-    let mnist = data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }).unwrap();
+    let mnist =
+        data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }).unwrap();
     let data::Target::Classes { labels, .. } = &mnist.target else { panic!("MNIST has classes") };
     let pixels = mnist.input.values::<u8>();
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
@@ -56,7 +59,8 @@ fn one_batch_agrees_with_f64_at_every_level() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    let mnist = data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }).unwrap();
+    let mnist =
+        data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }).unwrap();
     let data::Target::Classes { labels, .. } = &mnist.target else { panic!("MNIST has classes") };
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
     let objective = Objective { loss: Loss::CrossEntropy, optimizer: adam, l1: 0.0, l2: 0.0, seed: 1 };
@@ -65,7 +69,8 @@ fn any_number_of_threads_gives_the_same_bytes() {
     let order = data::epoch_order(1, 0, &(0..1000).collect::<Vec<u32>>());
     let feed = Feed { rows: Rows::U8(mnist.input.values()), row_len: 784, targets: Targets::Classes(labels) };
     let trained = |threads: usize| {
-        let mut trainer = Trainer::new(graph.clone(), Options { batch: 32, threads, level: Level::detect() }).unwrap();
+        let mut trainer =
+            Trainer::new(graph.clone(), Options { batch: 32, threads, level: Level::detect() }).unwrap();
         trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue);
         trainer.state().iter().map(|(_, tensor)| tensor.digest()).collect::<Vec<_>>()
     };

@@ -36,9 +36,10 @@ impl Memory {
         );
         let bytes = len.checked_mul(size_of::<f32>()).and_then(|bytes| bytes.checked_add(HUGE_PAGE));
         let bytes = bytes.expect("the arena fits the address space");
-        let mut pages = MmapOptions::new().len(bytes).map_anon().unwrap_or_else(|error| {
-            panic!("{bytes} bytes of memory for the plan could not be had: {error}")
-        });
+        let mut pages = MmapOptions::new()
+            .len(bytes)
+            .map_anon()
+            .unwrap_or_else(|error| panic!("{bytes} bytes of memory for the plan could not be had: {error}"));
         advise_huge_pages(&pages);
         let start = pages.as_mut_ptr();
         // SAFETY: a huge page more than needed was mapped, so the next boundary leaves room for all elements.
