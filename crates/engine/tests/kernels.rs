@@ -297,6 +297,15 @@ fn more_cases() -> Vec<(&'static str, Case)> {
         ("ExpandLike", case("features").smooth(&[3, 4, 5], 1)),
         ("ExpandLike", Case::new("share").smooth(&[3, 1, 5], 0).smooth(&[3, 4, 5], 1).attribute("share", 1)),
         ("Gather", case("features").constant(indices).attribute("axis", 1)),
+        (
+            "Dropout",
+            Case::new("wide")
+                .smooth(&[3, 7, 43], 0)
+                .constant(Tensor::scalar(0.25f32))
+                .constant(Tensor::scalar(true))
+                .attribute("seed", -3)
+                .outputs(2),
+        ),
         ("MaxPool", Case::new("nan").input(&[1, 1, 5], &nan).attribute("kernel_shape", [2])),
         ("MaxPool", Case::new("volume").smooth(&[3, 2, 3, 3, 4], 0).attribute("kernel_shape", [2, 2, 2])),
         (

@@ -1,6 +1,8 @@
 //! Dropout in training. Whether an element is kept is a pure function of the node's seed, the training step, the
 //! example's position in the batch and the element's place, so neither threads nor a resumed run change it.
 
+use std::ops::Range;
+
 use graph::{Node, NodeId, ValueId};
 use tensor::Random;
 
@@ -10,7 +12,7 @@ use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Operations that drawing one number costs.
-const DRAW_WORK: usize = 30;
+const DRAW_WORK: usize = 10;
 
 /// `mask = draw >= ratio`, `y = x / (1 - ratio)` where the mask is 1, else 0. Draw `lane * features + feature` of block
 /// `step - 1` decides, so that step 1 is the operator's reference.
@@ -45,39 +47,75 @@ impl Step for Dropout {
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let range = self.pieces.range(piece);
         let (start, len) = (range.start * self.lanes, range.len() * self.lanes);
-        // SAFETY: these features of the mask belong to this piece.
-        let mask = unsafe { std::slice::from_raw_parts_mut(cx.memory.at(self.mask).add(start), len) };
-        self.draw(range, cx, mask);
-        // SAFETY: so do those of `x` and `y`; lanes are whole vectors.
+        let draws = Draws {
+            random: self.random,
+            block: cx.step - 1,
+            ratio: self.ratio,
+            features: self.pieces.total(),
+            lanes: self.lanes,
+            live: cx.live(),
+        };
+        // SAFETY: these features of all three buffers belong to this piece; lanes are whole vectors.
         unsafe {
             let x: *const f32 = cx.memory.at(self.x).add(start);
             let y = cx.memory.at(self.y).add(start);
-            let (mask, scale): (*const f32, f32) = (mask.as_ptr(), self.scale);
+            let mask = cx.memory.at(self.mask).add(start);
+            dispatch!(cx.level => draw::<S>(draws: Draws, range: Range<usize>, mask: *mut f32));
+            let (mask, scale): (*const f32, f32) = (mask, self.scale);
             dispatch!(cx.level => scaled::<S>(x: *const f32, mask: *const f32, y: *mut f32, scale: f32, len: usize));
         }
     }
 }
 
-impl Dropout {
-    /// Draws the mask of some features, example by example: four neighbouring features share one call of the generator.
-    fn draw(&self, features: std::ops::Range<usize>, cx: &Context<'_>, mask: &mut [f32]) {
-        let block = cx.step - 1;
-        let (all, lanes) = (self.pieces.total() as u64, self.lanes);
-        mask.chunks_exact_mut(lanes).for_each(|feature| feature[cx.live()..].fill(0.0));
-        for lane in 0..cx.live() {
-            let first = lane as u64 * all + features.start as u64;
-            let end = first + features.len() as u64;
-            for quad in first / 4..end.div_ceil(4) {
-                let counter = [quad as u32, (quad >> 32) as u32, block as u32, (block >> 32) as u32];
-                let words = self.random.words(counter);
-                for (index, word) in (quad * 4..).zip(words).filter(|(index, _)| (first..end).contains(index))
-                {
-                    // As `Random::uniform` makes a number of a word.
-                    let uniform = (word >> 8) as f32 / (1u32 << 24) as f32;
-                    mask[(index - first) as usize * lanes + lane] = f32::from(uniform >= self.ratio);
-                }
-            }
+/// What decides which elements are kept.
+#[derive(Clone, Copy)]
+struct Draws {
+    random: Random,
+    block: u64,
+    ratio: f32,
+    /// Features of one example.
+    features: usize,
+    lanes: usize,
+    live: usize,
+}
+
+/// Calls of the generator, of four words each, that are made together so that they become vector instructions.
+const QUADS: usize = 32;
+/// Features whose draws these calls hold, wherever they start.
+const FEATURES: usize = 4 * QUADS - 3;
+
+/// Draws the mask of the features `range`, example by example; `mask` is that of the first of them.
+#[inline(always)]
+unsafe fn draw<S: Simd>(draws: Draws, range: Range<usize>, mask: *mut f32) {
+    for start in range.clone().step_by(FEATURES) {
+        let count = FEATURES.min(range.end - start);
+        // SAFETY: these features of the mask are the caller's.
+        let mask = unsafe {
+            let mask = mask.add((start - range.start) * draws.lanes);
+            std::slice::from_raw_parts_mut(mask, count * draws.lanes)
+        };
+        mask.chunks_exact_mut(draws.lanes).for_each(|feature| feature[draws.live..].fill(0.0));
+        for lane in 0..draws.live {
+            let first = (lane * draws.features + start) as u64;
+            let kept = draws.kept(first / 4);
+            let kept = &kept.as_flattened()[(first % 4) as usize..][..count];
+            mask[lane..].iter_mut().step_by(draws.lanes).zip(kept).for_each(|(mask, kept)| *mask = *kept);
         }
+    }
+}
+
+impl Draws {
+    /// The masks of the elements of [`QUADS`] calls of the generator, the first of them number `first`.
+    #[inline(always)]
+    fn kept(self, first: u64) -> [[f32; 4]; QUADS] {
+        // As `Random::uniform` makes a number of a word.
+        let kept = |word: u32| f32::from((word >> 8) as f32 / (1u32 << 24) as f32 >= self.ratio);
+        let mut masks = [[0.0f32; 4]; QUADS];
+        for (quad, mask) in (first..).zip(&mut masks) {
+            let counter = [quad as u32, (quad >> 32) as u32, self.block as u32, (self.block >> 32) as u32];
+            *mask = self.random.words(counter).map(kept);
+        }
+        masks
     }
 }
 
