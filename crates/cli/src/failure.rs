@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use base::{Diagnostic, Diagnostics, SourceMap};
-use data::DataError;
+use pipeline::RunError;
 use store::StoreError;
 
 use crate::{diagnostics, terminal};
@@ -52,6 +52,16 @@ impl Failure {
     pub(crate) fn world(error: impl Error + 'static) -> Self {
         let help = advice(&error);
         Failure::World { error: Box::new(error), help }
+    }
+
+    /// A run, an export or an inference did not come to its end; `sources` is what its diagnostics point into.
+    pub(crate) fn of_run(error: RunError, sources: SourceMap, interrupted: impl FnOnce() -> String) -> Self {
+        match error {
+            RunError::Diagnostics(found) => Failure::mistakes(found, sources),
+            RunError::Failed(pipeline::Failure::Store(error)) => Failure::world(error),
+            RunError::Failed(error) => Failure::world(error),
+            RunError::Interrupted => Failure::Interrupted(interrupted()),
+        }
     }
 
     /// Standard output could not be written.
@@ -105,12 +115,9 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<DataError> for Failure {
-    fn from(error: DataError) -> Self {
-        match error {
-            DataError::Invalid(found) => Failure::mistakes(found, SourceMap::default()),
-            error => Failure::world(error),
-        }
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Failure::of_run(error, SourceMap::default(), || "interrupted".to_owned())
     }
 }
 

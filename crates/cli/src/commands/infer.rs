@@ -1,6 +1,6 @@
 //! `heirloom infer`.
 
-use pipeline::{LoadedModel, Prediction, RunError};
+use pipeline::{LoadedModel, Prediction};
 use serde_json::json;
 
 use super::run::threads;
@@ -76,14 +76,4 @@ fn others(prediction: &Prediction) -> String {
         format!("{} {}", terminal::printable(name), quantities::percent(f64::from(*share)))
     });
     shown.collect::<Vec<_>>().join(", ")
-}
-
-impl From<RunError> for Failure {
-    fn from(error: RunError) -> Self {
-        match error {
-            RunError::Diagnostics(found) => Failure::mistakes(found, base::SourceMap::default()),
-            RunError::Failed(error) => Failure::world(error),
-            RunError::Interrupted => Failure::Interrupted("interrupted".to_owned()),
-        }
-    }
 }

@@ -47,7 +47,7 @@ impl Progress {
             Event::DataPrepared(data) if data.example_shape.len() == 3 => self.example = "image",
             _ => {}
         }
-        if let Some(line) = line(event, self.example) {
+        if let Some(line) = line(event, self.example, self.is_wide()) {
             self.clear();
             terminal::say(&line);
         }
@@ -70,7 +70,7 @@ impl Progress {
         if self.detail != Detail::Bar {
             return;
         }
-        let wide = terminal::message_width() >= WIDE;
+        let wide = self.is_wide();
         let bar = match &self.bar {
             Some(bar) if bar.length() == Some(batches as u64) => bar,
             _ => {
@@ -88,6 +88,11 @@ impl Progress {
         bar.set_prefix(format!("{epoch}/{epochs}"));
         bar.set_message(batch_numbers(event, wide, self.example));
         bar.set_position(batch as u64);
+    }
+
+    /// Whether there is room for all words. Files have it.
+    fn is_wide(&self) -> bool {
+        self.detail == Detail::Lines || terminal::message_width() >= WIDE
     }
 
     fn clear(&mut self) {
@@ -126,7 +131,7 @@ fn batch_numbers(event: &Event, wide: bool, example: &str) -> String {
 }
 
 /// The line that an event leaves behind.
-fn line(event: &Event, example: &str) -> Option<String> {
+fn line(event: &Event, example: &str, wide: bool) -> Option<String> {
     Some(match event {
         Event::RunStarted { scheme, seed, threads, cpu_level, .. } => named(
             "run",
@@ -148,8 +153,11 @@ fn line(event: &Event, example: &str) -> Option<String> {
         Event::TrainingStarted { epoch, epochs, batches, done, .. } if *epoch > 1 || *done > 0 => {
             named("resume", &format!("in epoch {epoch} of {epochs}, after {done} of {batches} batches"))
         }
-        Event::EpochFinished { report, epochs, best } => {
+        Event::EpochFinished { report, epochs, best } if wide => {
             named("epoch", &epoch_line(report, *epochs, *best, example))
+        }
+        Event::EpochFinished { report, epochs, best } => {
+            named("epoch", &short_epoch_line(report, *epochs, *best))
         }
         Event::TrainingFinished { best_epoch, epochs, stopped_early } => {
             let early = if *stopped_early { ", stopped early" } else { "" };
@@ -189,22 +197,29 @@ fn data_line(data: &DataSummary) -> String {
 }
 
 fn epoch_line(report: &EpochReport, epochs: usize, best: bool, example: &str) -> String {
-    let numbers = |loss: f64, accuracy: Option<f64>| {
-        let right = accuracy.map(|share| format!(" {}", quantities::percent(share))).unwrap_or_default();
-        format!("{}{right}", quantities::measure(loss))
-    };
-    let mut line =
-        format!("{}/{epochs}: loss {}", report.epoch, numbers(report.train_loss, report.train_accuracy));
+    let loss = loss_and_accuracy(report.train_loss, report.train_accuracy);
+    let mut line = format!("{}/{epochs}: loss {loss}", report.epoch);
     if let Some(loss) = report.validation_loss {
         let mark = if best { " (best)" } else { "" };
-        line += &format!(", validation {}{mark}", numbers(loss, report.validation_accuracy));
+        line += &format!(", validation {}{mark}", loss_and_accuracy(loss, report.validation_accuracy));
     }
-    let speed = report.images as f64 / report.seconds.max(1e-9);
-    line + &format!(
-        ", {}, {} {example}s/s",
-        quantities::seconds(report.seconds),
-        quantities::count(speed as usize)
-    )
+    let speed = quantities::count((report.images as f64 / report.seconds.max(1e-9)) as usize);
+    line + &format!(", {}, {speed} {example}s/s", quantities::seconds(report.seconds))
+}
+
+/// What matters most, for narrow terminals: the loss that chooses the epoch.
+fn short_epoch_line(report: &EpochReport, epochs: usize, best: bool) -> String {
+    let (part, loss) = match report.validation_loss {
+        Some(loss) => ("validation", loss_and_accuracy(loss, report.validation_accuracy)),
+        None => ("loss", loss_and_accuracy(report.train_loss, report.train_accuracy)),
+    };
+    let mark = if best { " (best)" } else { "" };
+    format!("{}/{epochs}: {part} {loss}{mark}, {}", report.epoch, quantities::seconds(report.seconds))
+}
+
+fn loss_and_accuracy(loss: f64, accuracy: Option<f64>) -> String {
+    let right = accuracy.map(|share| format!(" {}", quantities::percent(share))).unwrap_or_default();
+    format!("{}{right}", quantities::measure(loss))
 }
 
 #[cfg(test)]
@@ -212,7 +227,7 @@ mod tests {
     use super::*;
 
     fn check(event: &Event, expect: Option<&str>) {
-        assert_eq!(line(event, "image").as_deref(), expect);
+        assert_eq!(line(event, "image", true).as_deref(), expect);
     }
 
     #[test]
@@ -233,6 +248,8 @@ mod tests {
                 "epoch     3/10: loss 0.0312 98.91 %, validation 0.0451 98.61 % (best), 2.00 s, 27,000 images/s",
             ),
         );
+        let short = short_epoch_line(&report, 10, true);
+        assert_eq!(short, "3/10: validation 0.0451 98.61 % (best), 2.00 s");
         let report = EpochReport {
             train_accuracy: None,
             validation_loss: None,

@@ -78,14 +78,10 @@ fn account(found: &RunReport, arguments: &Run, store: &Path) -> String {
 }
 
 fn failure(error: RunError, sources: SourceMap, arguments: &Run) -> Failure {
-    match error {
-        RunError::Diagnostics(found) => Failure::mistakes(found, sources),
-        RunError::Failed(error) => Failure::world(error),
-        RunError::Interrupted => {
-            let again = command_line(&arguments.scheme, &arguments.store);
-            Failure::Interrupted(format!("interrupted; go on with `{again} --resume`"))
-        }
-    }
+    Failure::of_run(error, sources, || {
+        let again = command_line(&arguments.scheme, &arguments.store);
+        format!("interrupted; go on with `{again} --resume`")
+    })
 }
 
 /// What to type to run the same scheme in the same store.

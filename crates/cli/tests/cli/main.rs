@@ -1,0 +1,15 @@
+//! The program as a user meets it: started as a process in a folder of its own.
+
+mod bad_input;
+mod documents;
+mod interrupt;
+mod place;
+mod runs;
+mod samples;
+mod world;
+
+/// Help and the commands that need no store, word for word.
+#[test]
+fn transcripts() {
+    trycmd::TestCases::new().case("tests/cmd/*.trycmd");
+}
