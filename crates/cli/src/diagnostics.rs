@@ -46,7 +46,8 @@ fn draw(diagnostic: &Diagnostic, sources: &SourceMap, severity: Severity, render
         Severity::Error => Level::ERROR,
         Severity::Note => Level::NOTE,
     };
-    let mut group = Group::with_title(level.primary_title(&*diagnostic.message).id(diagnostic.code));
+    let mut group =
+        Group::with_title(level.primary_title(terminal::printable(&diagnostic.message)).id(diagnostic.code));
     for file in files(&diagnostic.labels) {
         group = group.element(snippet(sources.get(file), file, &diagnostic.labels));
     }
@@ -54,11 +55,11 @@ fn draw(diagnostic: &Diagnostic, sources: &SourceMap, severity: Severity, render
         if let Some(place) = place(&label.at) {
             group = group.element(Origin::path(place));
             if !label.text.is_empty() {
-                group = group.element(Level::NOTE.message(&*label.text));
+                group = group.element(Level::NOTE.message(terminal::printable(&label.text)));
             }
         }
     }
-    group = group.elements(diagnostic.help.iter().map(|help| Level::HELP.message(&**help)));
+    group = group.elements(diagnostic.help.iter().map(|help| Level::HELP.message(terminal::printable(help))));
     renderer.render(&[group])
 }
 
@@ -80,10 +81,16 @@ fn snippet<'a>(source: &'a Source, file: FileId, labels: &'a [Label]) -> Snippet
     let annotations = labels.iter().enumerate().filter_map(|(index, label)| {
         let Location::Source(span) = label.at else { return None };
         let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-        let text = (!label.text.is_empty()).then_some(&*label.text);
+        let text = (!label.text.is_empty()).then(|| terminal::printable(&label.text));
         (span.file == file).then(|| kind.span(within(span, &source.text)).label(text))
     });
-    Snippet::source(&*source.text).path(&*source.name).annotations(annotations)
+    Snippet::source(quiet(&source.text)).path(terminal::printable(&source.name)).annotations(annotations)
+}
+
+/// `text` without the control characters U+0080 to U+009F, each replaced by a character of as many bytes; the
+/// library makes all others visible.
+fn quiet(text: &str) -> String {
+    text.replace(|each| ('\u{80}'..='\u{9f}').contains(&each), "·")
 }
 
 /// `span` cut to whole characters of `text`.
@@ -158,6 +165,20 @@ error[idx-magic]: no IDX file
 ::: b.csv, line 3
  = help: copy it again",
         );
+    }
+
+    #[test]
+    fn no_text_from_a_file_steers_the_terminal() {
+        const HOSTILE: &str = "a\u{1b}]0;b\u{7}\rc\u{9b}2J";
+        let mut sources = SourceMap::default();
+        let file = sources.add(HOSTILE, HOSTILE);
+        let diagnostic = Diagnostic::new("x", HOSTILE)
+            .at(Span { file, start: 0, end: 1 }, HOSTILE)
+            .label(Location::line(HOSTILE, 1), HOSTILE)
+            .help(HOSTILE);
+        let drawn = draw(&diagnostic, &sources, Severity::Error, &renderer(false, 60));
+        let steering = |each: char| each.is_control() && each != '\n';
+        assert!(!drawn.contains(steering), "{drawn:?}");
     }
 
     #[test]
