@@ -38,7 +38,7 @@ fn train(bencher: Bencher<'_, '_>, threads: usize) {
     let feed = Feed { rows: Rows::U8(&pixels), row_len: 784, targets: Targets::Classes(&labels) };
     let order: Vec<u32> = (0..IMAGES as u32).collect();
     bencher.counter(ItemsCount::new(IMAGES)).bench_local(|| {
-        trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue);
+        trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue).unwrap();
     });
 }
 

@@ -39,15 +39,17 @@ fn main() {
         let order = data::epoch_order(1, epoch as u64, &train);
         let (mut loss, mut correct) = (0.0, 0);
         let start = Instant::now();
-        trainer.run(feed, &order, 1 + 1875 * epoch as u64, 1e-3, &mut |batch| {
-            loss += f64::from(batch.loss) * batch.examples as f64;
-            correct += batch.correct;
-            Flow::Continue
-        });
+        trainer
+            .run(feed, &order, 1 + 1875 * epoch as u64, 1e-3, &mut |batch| {
+                loss += f64::from(batch.loss) * batch.examples as f64;
+                correct += batch.correct;
+                Flow::Continue
+            })
+            .expect("runs");
         let seconds = start.elapsed().as_secs_f64();
         predictor.set_constants(&trainer.parameters()).expect("the same names");
         let start = Instant::now();
-        let logits = &predictor.run(feed, &test)[0];
+        let logits = &predictor.run(feed, &test).expect("runs")[0];
         let evaluation = start.elapsed().as_secs_f64();
         let rows = logits.values::<f32>().chunks(10).zip(&test);
         let hits = rows.filter(|(scores, row)| {

@@ -67,7 +67,8 @@ impl Predictor {
     }
 
     /// The graph's outputs for the rows of `feed` in `order`: one tensor per output, rows first.
-    pub fn run(&mut self, feed: Feed<'_>, order: &[u32]) -> Vec<Tensor> {
+    /// Errors if an operator refuses the values it is given, such as an index out of range.
+    pub fn run(&mut self, feed: Feed<'_>, order: &[u32]) -> Result<Vec<Tensor>, EngineError> {
         let Options { batch, threads, .. } = self.options;
         let lanes = self.lowered.lanes;
         let mut values: Vec<Vec<f32>> = self
@@ -86,12 +87,12 @@ impl Predictor {
             Flow::Continue
         };
         let schedule = Schedule { first_step: 1, learning_rate: 0.0 };
-        self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after);
+        self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after)?;
         let shaped = self.outputs.iter().zip(values).map(|((id, _, dims), values)| {
             let mut shape = vec![order.len()];
             shape.extend(dims);
             Tensor::new(shape, values).cast(self.graph.ty(*id).dtype)
         });
-        shaped.collect()
+        Ok(shaped.collect())
     }
 }

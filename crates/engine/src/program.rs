@@ -1,6 +1,9 @@
 //! A program: the steps of one batch, where they need the threads to meet, and how threads run them.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use graph::GraphError;
 
 use crate::cpu::Level;
 use crate::feed::{Batch, Feed};
@@ -63,10 +66,11 @@ impl Program {
 
     /// The plan for people: one line per step, `|` where the threads meet before it.
     pub(crate) fn describe(&self) -> String {
-        let line = |(step, &barrier): (&Box<dyn Step>, &bool)| {
+        let steps = self.steps.iter().zip(&self.barriers);
+        let line = steps.map(|(step, &barrier)| {
             format!("{} {} x{}\n", if barrier { "|" } else { " " }, step.name(), step.pieces().count())
-        };
-        self.steps.iter().zip(&self.barriers).map(line).collect()
+        });
+        line.collect()
     }
 
     /// Runs all batches of `order` on `threads` threads. After each batch, `after(batch index, memory)` is
@@ -79,10 +83,11 @@ impl Program {
         threads: usize,
         schedule: &Schedule,
         after: &mut (dyn FnMut(usize, &Memory) -> Flow + Send),
-    ) {
+    ) -> Result<(), GraphError> {
         feed.check(order);
         let meeting = Meeting::new(threads);
         let stop = AtomicUsize::new(usize::MAX);
+        let failure = Mutex::new(None);
         let worker = |thread: usize, after: &mut dyn FnMut(usize, &Memory) -> Flow| {
             let _flush = FlushDenormals::new();
             let _alarm = Alarm(&meeting);
@@ -96,9 +101,10 @@ impl Program {
                     batch: Batch { feed, rows },
                     step: schedule.first_step + index as u64,
                     learning_rate: schedule.learning_rate,
+                    failure: &failure,
                 };
                 self.run_batch(&cx, thread, threads, &meeting);
-                if thread == 0 && after(index, &self.memory) == Flow::Stop {
+                if thread == 0 && (cx.has_failed() || after(index, &self.memory) == Flow::Stop) {
                     // Takes effect after the next batch's first meeting at the latest on every thread alike:
                     // the others may already be inside the next batch, so that one is the last.
                     stop.fetch_min(index + 2, Ordering::AcqRel);
@@ -112,6 +118,10 @@ impl Program {
             }
             worker(0, &mut |index, memory| after(index, memory));
         });
+        match failure.into_inner().expect("threads that panicked were joined above, with their panic") {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     fn run_batch(&self, cx: &Context<'_>, thread: usize, threads: usize, meeting: &Meeting) {

@@ -1,6 +1,8 @@
 //! Steps: what a program is made of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+
+use graph::GraphError;
 
 use crate::cpu::Level;
 use crate::feed::Batch;
@@ -164,9 +166,21 @@ pub(crate) struct Context<'a> {
     pub(crate) step: u64,
     /// The learning rate of this step.
     pub(crate) learning_rate: f32,
+    /// The first operator that refused its inputs, if any did.
+    pub(crate) failure: &'a Mutex<Option<GraphError>>,
 }
 
 impl Context<'_> {
+    /// Notes that an operator refused its inputs; the run ends after this batch.
+    pub(crate) fn fail(&self, error: GraphError) {
+        self.failure.lock().expect("nothing panics while it holds the lock").get_or_insert(error);
+    }
+
+    /// Whether an operator refused its inputs.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failure.lock().expect("nothing panics while it holds the lock").is_some()
+    }
+
     /// Number of examples in this batch; the lanes beyond count for nothing.
     pub(crate) fn live(&self) -> usize {
         self.batch.rows.len()

@@ -64,6 +64,9 @@ impl Trainer {
     /// Trains on the rows of `feed` in `order`, batch by batch. The first batch is training step `first_step`,
     /// counted from 1. `on_batch` is called after each batch.
     ///
+    /// Errors if an operator refuses the values it is given, such as an index out of range; what was learnt from that
+    /// batch on is of no use.
+    ///
     /// Results depend on neither the number of threads nor on how a long order is cut at batch boundaries.
     pub fn run(
         &mut self,
@@ -72,7 +75,7 @@ impl Trainer {
         first_step: u64,
         learning_rate: f32,
         on_batch: &mut (dyn FnMut(BatchReport) -> Flow + Send),
-    ) {
+    ) -> Result<(), EngineError> {
         let Options { batch, threads, .. } = self.options;
         let schedule = Schedule { first_step, learning_rate };
         let (loss, _) = self.place(self.graph.loss);
@@ -85,7 +88,7 @@ impl Trainer {
             let correct = if classes { count_correct(memory, &scores, target, lanes, examples) } else { 0 };
             on_batch(BatchReport { index, examples, loss: read_only(memory, loss)[0], correct })
         };
-        self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after);
+        Ok(self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after)?)
     }
 
     /// The trained weights by name, in the order of the model.

@@ -218,7 +218,7 @@ impl Setup {
 
     fn computed(&self, order: &[u32], options: Options) -> Result<Vec<Tensor>, String> {
         let feed = Feed { rows: Rows::F32(&self.rows), row_len: self.row_len, targets: Targets::None };
-        Ok(self.predictor(options)?.run(feed, order))
+        self.predictor(options)?.run(feed, order).map_err(|error| error.to_string())
     }
 
     /// Compares engine and reference for one way to cut the rows into batches.

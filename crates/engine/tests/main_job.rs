@@ -40,10 +40,12 @@ fn one_batch_agrees_with_f64_at_every_level() {
         let feed = Feed { rows: Rows::U8(pixels), row_len: 784, targets: Targets::Classes(labels) };
         let order: Vec<u32> = (0..BATCH as u32).collect();
         let mut loss = 0.0;
-        trainer.run(feed, &order, 1, 1e-3, &mut |batch| {
-            loss = f64::from(batch.loss);
-            Flow::Continue
-        });
+        trainer
+            .run(feed, &order, 1, 1e-3, &mut |batch| {
+                loss = f64::from(batch.loss);
+                Flow::Continue
+            })
+            .unwrap();
         assert!((loss - exact_loss).abs() < 1e-6, "{level}: loss {loss}, exact {exact_loss}");
         let state = trainer.state();
         for parameter in &graph.parameters {
@@ -71,7 +73,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
     let trained = |threads: usize| {
         let mut trainer =
             Trainer::new(graph.clone(), Options { batch: 32, threads, level: Level::detect() }).unwrap();
-        trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue);
+        trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue).unwrap();
         trainer.state().iter().map(|(_, tensor)| tensor.digest()).collect::<Vec<_>>()
     };
     let one = trained(1);

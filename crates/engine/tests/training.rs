@@ -180,10 +180,12 @@ impl Job {
     /// The losses of all steps and the state after them.
     fn trained(&self, options: Options) -> (Vec<f64>, Vec<(String, Tensor)>) {
         let (mut trainer, mut losses) = (self.trainer(options), Vec::new());
-        trainer.run(self.feed(), &self.order(), 1, RATE, &mut |report| {
-            losses.push(f64::from(report.loss));
-            Flow::Continue
-        });
+        trainer
+            .run(self.feed(), &self.order(), 1, RATE, &mut |report| {
+                losses.push(f64::from(report.loss));
+                Flow::Continue
+            })
+            .unwrap();
         (losses, trainer.state())
     }
 
@@ -192,11 +194,11 @@ impl Job {
         let order = self.order();
         let (first, rest) = order.split_at(options.batch);
         let mut trainer = self.trainer(options);
-        trainer.run(self.feed(), first, 1, RATE, &mut |_| Flow::Continue);
+        trainer.run(self.feed(), first, 1, RATE, &mut |_| Flow::Continue).unwrap();
         let state = trainer.state();
         let mut trainer = self.trainer(options);
         trainer.restore(&state).unwrap();
-        trainer.run(self.feed(), rest, 2, RATE, &mut |_| Flow::Continue);
+        trainer.run(self.feed(), rest, 2, RATE, &mut |_| Flow::Continue).unwrap();
         trainer.state()
     }
 

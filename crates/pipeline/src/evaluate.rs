@@ -24,17 +24,17 @@ pub(crate) fn evaluate(
     let mut predictor = Predictor::new(&graph, settings)?;
     let mut measure = |rows: &[u32]| measure(&mut predictor, examples, rows);
     let splits = &examples.splits;
-    let validation = (!splits.validation.is_empty()).then(|| measure(&splits.validation));
-    let test = measure(&splits.test);
+    let validation = (!splits.validation.is_empty()).then(|| measure(&splits.validation)).transpose()?;
+    let test = measure(&splits.test)?;
     let baseline = baseline(scheme, examples);
     let verdict = baseline.as_ref().and_then(|baseline| verdict(scheme, &test, baseline));
     let selected = scheme.evaluate.metrics.iter().map(|metric| metric.name().to_owned()).collect();
     Ok(Metrics { selected, validation, test, baseline, verdict })
 }
 
-fn measure(predictor: &mut Predictor, examples: &Examples, rows: &[u32]) -> PartMetrics {
-    let outputs = predictor.run(Feed { targets: Targets::None, ..examples.feed() }, rows);
-    match &examples.dataset.target {
+fn measure(predictor: &mut Predictor, examples: &Examples, rows: &[u32]) -> Result<PartMetrics, RunError> {
+    let outputs = predictor.run(Feed { targets: Targets::None, ..examples.feed() }, rows)?;
+    Ok(match &examples.dataset.target {
         Target::Classes { labels, names } => {
             let classes = rows.iter().map(|&row| labels[row as usize]);
             let logits = outputs[0].values::<f32>();
@@ -48,7 +48,7 @@ fn measure(predictor: &mut Predictor, examples: &Examples, rows: &[u32]) -> Part
             let answers = outputs[1].values::<f32>().iter().map(|&value| f64::from(value)).collect();
             PartMetrics::Regression(answers_beside(&examples.dataset, rows, answers).measure(loss))
         }
-    }
+    })
 }
 
 /// Answers to `rows` beside what came, in the target's unit.

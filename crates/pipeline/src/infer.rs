@@ -174,7 +174,7 @@ pub fn infer(
         };
         let row_len = tensor.shape()[1..].iter().product();
         let order: Vec<u32> = (0..tensor.shape()[0] as u32).collect();
-        let answers = predictor.run(Feed { rows, row_len, targets: Targets::None }, &order).remove(0);
+        let answers = predictor.run(Feed { rows, row_len, targets: Targets::None }, &order)?.remove(0);
         let width = model.labels.len().max(1);
         let rows = answers.values::<f32>().chunks_exact(width).enumerate();
         predictions.extend(rows.map(|(index, row)| prediction(model, file, index, row)));

@@ -16,7 +16,8 @@ impl Random {
         let mut bytes = seed.to_le_bytes().to_vec();
         bytes.extend(purpose.as_bytes());
         let digest = base::Digest::of(&bytes).0;
-        let word = |at: usize| u32::from_le_bytes([digest[at], digest[at + 1], digest[at + 2], digest[at + 3]]);
+        let word =
+            |at: usize| u32::from_le_bytes([digest[at], digest[at + 1], digest[at + 2], digest[at + 3]]);
         Random { key: [word(0), word(4)] }
     }
 

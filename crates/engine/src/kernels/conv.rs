@@ -194,7 +194,7 @@ unsafe fn forward_tile<S: Simd, const R: usize, const J: usize>(
             for j in 0..J {
                 let mut value = S::add(tile[r][j], S::splat(bias));
                 if data.relu {
-                    value = S::max(value, S::splat(0.0));
+                    value = S::max(S::splat(0.0), value);
                 }
                 S::store(data.y.add(at + j * S::WIDTH), value);
             }

@@ -190,7 +190,7 @@ unsafe fn keep_winner<S: Simd>(maps: Maps<'_>, sums: [S::V; 4], bias: f32, at: u
         let (top, bottom) = (S::max(sums[0], sums[1]), S::max(sums[2], sums[3]));
         let lower = S::greater(bottom, top);
         let best = S::add(S::max(top, bottom), S::splat(bias));
-        S::store(maps.y.add(at * maps.lanes + lane), S::max(best, S::splat(0.0)));
+        S::store(maps.y.add(at * maps.lanes + lane), S::max(S::splat(0.0), best));
         let (lower, top_right, bottom_right) = (S::bits(lower), S::bits(top_right), S::bits(bottom_right));
         let right = (lower & bottom_right) | (!lower & top_right);
         let words = maps.winners.add(at * winner_len(maps.lanes)).cast::<[u16; 2]>();

@@ -156,7 +156,6 @@ impl Step for Gather {
 }
 
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // flat arguments keep the loop free of indirection
 unsafe fn gather<S: Simd>(
     partial: *const f32,
     parts: usize,
@@ -181,7 +180,7 @@ unsafe fn gather<S: Simd>(
                     sum = S::add(sum, S::splat(*bias.add(row)));
                 }
                 if relu {
-                    sum = S::max(sum, S::splat(0.0));
+                    sum = S::max(S::splat(0.0), sum);
                 }
                 S::store(y.add(at), sum);
             }

@@ -258,7 +258,7 @@ impl Step for Unary {
 /// The function of a unary operator.
 fn function(op: &str) -> Option<fn(f32) -> f32> {
     Some(match op {
-        "Relu" => |x| x.max(0.0),
+        "Relu" => |x| if x < 0.0 { 0.0 } else { x },
         "Sigmoid" => |x| 1.0 / (1.0 + (-x).exp()),
         "Tanh" => f32::tanh,
         "Neg" => |x| -x,

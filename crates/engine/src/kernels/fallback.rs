@@ -93,10 +93,17 @@ impl Step for Reference {
         });
         let inputs: Vec<Option<Tensor>> = inputs.collect();
         let outputs = self.node.call(inputs.iter().map(Option::as_ref).collect());
-        // Shape inference accepted the node, so a refusal here is a mistake of ours.
-        let outputs = outputs.unwrap_or_else(|error| panic!("{error}"));
-        for (place, tensor) in self.outputs.iter().zip(&outputs) {
-            place.write(tensor, cx.memory, self.lanes, live);
+        match outputs {
+            Err(error) => cx.fail(error),
+            Ok(outputs) => self.keep(&outputs, cx),
+        }
+    }
+}
+
+impl Reference {
+    fn keep(&self, outputs: &[Tensor], cx: &Context<'_>) {
+        for (place, tensor) in self.outputs.iter().zip(outputs) {
+            place.write(tensor, cx.memory, self.lanes, cx.live());
         }
     }
 }

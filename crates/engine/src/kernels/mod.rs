@@ -3,7 +3,10 @@
 //! Each file holds the steps of one family of operators and the `lower` functions that recognise them in a
 //! graph. An operator without a kernel is computed by its reference (`fallback`).
 
-#![allow(unsafe_code)] // the reason this module exists; every block states why it is sound
+#![allow(unsafe_code)]
+// the reason this module exists; every block states why it is sound
+// Loops over the registers of a tile count, so that they unroll; kernels take their operands flat.
+#![allow(clippy::needless_range_loop, clippy::too_many_arguments)]
 
 pub(crate) mod average_pool;
 pub(crate) mod batch_norm;

@@ -25,6 +25,7 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    /// The greater of two numbers; `b` where one of them is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn sqrt(a: Self::V) -> Self::V;
     /// `a * b + c`, rounded once where the processor can.

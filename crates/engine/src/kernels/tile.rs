@@ -19,7 +19,6 @@ pub(crate) unsafe fn zero<S: Simd, const R: usize, const J: usize>() -> Tile<S::
 ///
 /// All those elements can be read.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)] // two strided operands and a count
 pub(crate) unsafe fn products<S: Simd, const R: usize, const J: usize>(
     tile: &mut Tile<S::V, R, J>,
     a: *const f32,

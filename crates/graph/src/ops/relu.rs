@@ -11,7 +11,7 @@ static SCHEMA: Schema = Schema {
     name: "Relu",
     domain: DOMAIN_ONNX,
     since_version: 14,
-    doc: "`y_i = max(x_i, 0)`.\n\nGradient `dx = dy` where `y > 0`, else 0.\n\nSource: Nair and Hinton 2010.",
+    doc: "`y_i = max(x_i, 0)`; NaN stays NaN.\n\nGradient `dx = dy` where `y > 0`, else 0.\n\nSource: Nair and Hinton 2010.",
     inputs: &[Formal::required("x", "any shape, float")],
     outputs: &[Formal::required("y", "as `x`")],
     attributes: &[],
@@ -27,7 +27,7 @@ impl Operator for Relu {
     }
 
     fn reference(&self, cx: &Call<'_>) -> Result<Vec<Tensor>, OpError> {
-        cx.map(|x| x.max(0.0))
+        cx.map(|x| if x < 0.0 { 0.0 } else { x })
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) -> Result<(), OpError> {

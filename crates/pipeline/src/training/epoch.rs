@@ -68,7 +68,7 @@ pub(super) fn train_epoch(
                 progress
                     .event(counts.steps, counts.images, counts.loss, event)
                     .map_or(Flow::Continue, |event| journal.show(&event))
-            });
+            })?;
         match stopped {
             Some(Stopped::Diverged { loss }) => {
                 return Err(diverged(training, position, &format!("the loss became {loss}")));
@@ -109,7 +109,7 @@ fn train_piece(
     order: &[u32],
     (first_step, learning_rate): (u64, f32),
     mut show: impl FnMut(Option<usize>, &Counts) -> Flow + Send,
-) -> Option<Stopped> {
+) -> Result<Option<Stopped>, RunError> {
     let feed = training.examples.feed();
     let classifies = matches!(feed.targets, Targets::Classes(_));
     let counts = &mut position.counts;
@@ -126,9 +126,9 @@ fn train_piece(
             stopped = Some(Stopped::Asked);
         }
         if stopped.is_some() { Flow::Stop } else { Flow::Continue }
-    });
+    })?;
     counts.seconds += started.elapsed().as_secs_f64();
-    stopped
+    Ok(stopped)
 }
 
 /// Refuses weights that are no numbers any more, which a ReLU can hide from the loss.

@@ -72,7 +72,7 @@ impl Validator {
     ) -> Result<Scores, RunError> {
         let predictor = self.predictor(training, kept)?;
         let feed = Feed { targets: Targets::None, ..training.examples.feed() };
-        let answers = predictor.run(feed, rows).remove(0);
+        let answers = predictor.run(feed, rows)?.remove(0);
         Ok(measure(training, rows, answers.values::<f32>()))
     }
 
