@@ -20,16 +20,11 @@ impl StoreChoice {
     pub(crate) fn open(&self) -> Result<Store, Failure> {
         let found = self.folder.clone().or_else(nearest);
         let Some(folder) = found else { return Err(none_found().into()) };
-        Store::open(&anchored(&folder)).map_err(|error| match error {
+        Store::open(&folder).map_err(|error| match error {
             StoreError::NotAStore { path } if !path.exists() => missing(&folder).into(),
             error => error.into(),
         })
     }
-}
-
-/// `folder` with a parent that can be opened: that of a bare name such as `.heirloom` would be the empty path.
-pub(crate) fn anchored(folder: &Path) -> PathBuf {
-    if folder.parent() == Some(Path::new("")) { Path::new(".").join(folder) } else { folder.to_owned() }
 }
 
 /// The nearest store upwards, as seen from the working directory: `.heirloom`, `../.heirloom`, ...

@@ -1,7 +1,7 @@
 //! The stage `prepare`: the source becomes examples, divided and with fitted constants.
 
-use base::{Digest, DigestWriter};
-use data::{Dataset, Layout, Source, Splits, Target};
+use base::{Diagnostics, Digest, DigestWriter, Label, Location};
+use data::{DataError, Dataset, Layout, Source, Splits, Target};
 use engine::{Feed, Rows, Targets};
 use scheme::{Answer, ResolvedScheme};
 use serde::{Deserialize, Serialize};
@@ -85,8 +85,11 @@ impl Examples {
 
 /// Reads, divides and fits.
 pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepared, Examples), RunError> {
-    let dataset = data::load(source)?;
-    let splits = data::split(&dataset, &split_rule(scheme))?;
+    let dataset = data::load(source).map_err(|error| match error {
+        DataError::Invalid(found) => placed(scheme, found).into(),
+        failure => RunError::from(failure),
+    })?;
+    let splits = data::split(&dataset, &split_rule(scheme)).map_err(|found| placed(scheme, found))?;
     let statistics = data::fit(&dataset, &splits.train);
     let mut fitted = fit_steps(scheme, &dataset, &statistics.features, &splits.train)?;
     let target = statistics.target.as_ref().map(|target| NumericTarget {
@@ -111,6 +114,19 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
     };
     let standardized = standardize(&dataset, prepared.target.as_ref());
     Ok((prepared, Examples { dataset, splits, standardized }))
+}
+
+/// Mistakes that show in the data as a whole have no place of their own: they point at where the scheme names it.
+fn placed(scheme: &ResolvedScheme, mut found: Diagnostics) -> Diagnostics {
+    let place = ["data.source", "data.images", "data"].into_iter().find_map(|key| scheme.span_of(key));
+    for diagnostic in found.0.iter_mut().filter(|diagnostic| diagnostic.labels.is_empty()) {
+        if let Some(span) = place {
+            diagnostic
+                .labels
+                .push(Label { at: Location::Source(span), text: "these are the data".to_owned() });
+        }
+    }
+    found
 }
 
 /// The feature that a learnt return is multiplied with.

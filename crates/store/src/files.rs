@@ -142,6 +142,7 @@ fn write_temporary(
     }
 }
 
+/// The folder that holds `path`: of a bare name the working directory.
 fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }

@@ -14,7 +14,6 @@ use super::scheme::Checked;
 use crate::arguments::{Run, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::signals::Interrupt;
-use crate::store_place::anchored;
 use crate::{diagnostics, terminal};
 
 /// Carries out a scheme and prints the report.
@@ -32,9 +31,7 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         now_unix_ms: now_unix_ms(),
     };
     let interrupt = Interrupt::listen().map_err(Failure::world)?;
-    let outcome = observed(detail, &interrupt, |observer| {
-        pipeline::run(&scheme, &anchored(&store), &options, observer)
-    });
+    let outcome = observed(detail, &interrupt, |observer| pipeline::run(&scheme, &store, &options, observer));
     let found = outcome.map_err(|error| failure(error, sources, arguments))?;
     if arguments.json.wanted {
         return terminal::print_json(&json!(found));

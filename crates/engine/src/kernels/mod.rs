@@ -26,7 +26,6 @@ pub(crate) mod gather_features;
 pub(crate) mod geometry;
 pub(crate) mod live_lanes;
 pub(crate) mod load;
-pub(crate) mod log_softmax;
 pub(crate) mod loss;
 pub(crate) mod max_pool;
 pub(crate) mod memory;
@@ -103,7 +102,7 @@ const KERNELS: &[(&str, Lower)] = &[
     ("DropoutGrad", dropout::lower_gradient),
     ("ReduceSum", reduce::lower_sum),
     ("Softmax", softmax::lower),
-    ("LogSoftmax", log_softmax::lower),
+    ("LogSoftmax", softmax::lower_log),
     ("SoftmaxCrossEntropyLoss", loss::lower_cross_entropy),
     ("SoftmaxCrossEntropyLossGrad", loss::lower_cross_entropy_gradient),
     ("MeanSquaredError", loss::lower_squared_error),
