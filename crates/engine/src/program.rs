@@ -74,7 +74,8 @@ impl Program {
     }
 
     /// Runs all batches of `order` on `threads` threads. After each batch, `after(batch index, memory)` is
-    /// called on the first thread; it may read what the first thread wrote last (the serial steps' results).
+    /// called on the first thread; it may read the values that are kept, which the last step claims. Errors if an
+    /// operator refused its inputs; at most one more batch is computed after that.
     pub(crate) fn run(
         &self,
         feed: Feed<'_>,
