@@ -16,7 +16,7 @@ pub struct GradientDescent {
 pub(super) const ALGORITHM: Algorithm = Algorithm {
     name: "gradient_descent",
     doc: "One step per epoch against the gradient `g` over the whole training part: `w -= learning_rate · g`. \
-          `train.batch_size` then only bounds how many examples are held in memory at a time.",
+          The whole training part is one batch, which has to fit in memory; `train.batch_size` is not used.",
     source: "Cauchy 1847",
     settings: &[LEARNING_RATE],
 };
