@@ -1,5 +1,6 @@
 //! The lengths of a convolution or pooling over maps.
 
+use graph::ops::window::{Window, WindowAxis, WindowSettings};
 use graph::{Attribute, Node};
 
 /// Maps in, windows, maps out. One-dimensional maps are maps of height 1.
@@ -27,35 +28,14 @@ impl Geometry {
         if !(1..=2).contains(&axes) || input.len() != axes + 1 || output.len() != axes + 1 {
             return None;
         }
-        let pair = |values: &[usize], fill: usize| {
-            if axes == 1 { [fill, values[0]] } else { [values[0], values[1]] }
-        };
-        let ints = |name: &str, fill: usize| match declared(node, name) {
-            Some(Attribute::Ints(values)) => {
-                let values: Option<Vec<usize>> =
-                    values.iter().map(|&value| usize::try_from(value).ok()).collect();
-                values.filter(|values| values.len() >= axes)
-            }
-            _ => Some(vec![fill; 2 * axes]),
-        };
-        let (stride, dilation) = (pair(&ints("strides", 1)?, 1), pair(&ints("dilations", 1)?, 1));
-        let (input_maps, output_maps) = (pair(&input[1..], 1), pair(&output[1..], 1));
-        let kernel = pair(kernel, 1);
-        let pads = ints("pads", 0)?;
-        let mut before = pair(&pads[..axes], 0);
-        let mut after = pair(&pads[axes..], 0);
-        if let Some(Attribute::Text(auto)) = declared(node, "auto_pad")
-            && auto.starts_with("SAME")
-        {
-            for axis in 0..2 {
-                let reach = (output_maps[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
-                let total = reach.saturating_sub(input_maps[axis]);
-                let small = total / 2;
-                let lower = auto == "SAME_LOWER";
-                before[axis] = if lower { total - small } else { small };
-                after[axis] = if lower { small } else { total - small };
-            }
+        let window = window_of(node, kernel, &input[1..])?;
+        if window.outputs() != output[1..] {
+            return None;
         }
+        let pair = |fill: usize, length: fn(&WindowAxis) -> usize| {
+            let last = length(&window.axes[axes - 1]);
+            [if axes == 1 { fill } else { length(&window.axes[0]) }, last]
+        };
         let groups = match declared(node, "group") {
             Some(Attribute::Int(groups)) => usize::try_from(groups).ok()?,
             _ => 1,
@@ -64,13 +44,13 @@ impl Geometry {
             channels_in: input[0],
             channels_out: output[0],
             groups,
-            input: input_maps,
-            output: output_maps,
-            kernel,
-            stride,
-            dilation,
-            before,
-            after,
+            input: pair(1, |axis| axis.input),
+            output: pair(1, |axis| axis.output),
+            kernel: pair(1, |axis| axis.kernel),
+            stride: pair(1, |axis| axis.stride),
+            dilation: pair(1, |axis| axis.dilation),
+            before: pair(0, |axis| axis.before),
+            after: pair(0, |axis| axis.after),
         })
     }
 
@@ -126,8 +106,15 @@ impl Geometry {
     }
 }
 
+/// The window of a convolution or pooling node, or of a gradient of one, over an input of spatial lengths `input`.
+pub(crate) fn window_of(node: &Node, kernel: &[usize], input: &[usize]) -> Option<Window> {
+    let names = ["strides", "dilations", "pads", "auto_pad", "ceil_mode"];
+    let settings = WindowSettings::read(&|name| declared(node, name), &names).ok()?;
+    Window::new(&settings, kernel, input).ok()
+}
+
 /// An attribute that the operator may not declare at all.
-fn declared(node: &Node, name: &str) -> Option<Attribute> {
+pub(crate) fn declared(node: &Node, name: &str) -> Option<Attribute> {
     let known = node.op.schema().attributes.iter().any(|attribute| attribute.name == name);
     if known { node.attribute(name) } else { None }
 }

@@ -1,8 +1,9 @@
 //! Which places of a map each window of a pooling operator holds, as tables: strides, padding, dilation and any number
 //! of axes are settled when the graph is planned.
 
-use graph::ops::window::{Window, WindowSettings};
 use graph::{Attribute, Node};
+
+use super::geometry::{declared, window_of};
 
 /// The most taps of all windows of one map. Larger tables are left to the reference, which needs none.
 const TAPS_MAX: usize = 1 << 22;
@@ -63,22 +64,19 @@ pub(crate) struct Windows {
 impl Windows {
     /// The windows of a pooling operator, or of its gradient operator, over maps of the lengths `input`.
     pub(crate) fn of(node: &Node, input: &[usize]) -> Option<Self> {
-        let declared = |name: &str| node.op.schema().attributes.iter().any(|known| known.name == name);
-        let get = |name: &str| if declared(name) { node.attribute(name) } else { None };
-        let names = ["strides", "dilations", "pads", "auto_pad", "ceil_mode"];
-        let kernel: Vec<usize> = match get("kernel_shape") {
+        let kernel: Vec<usize> = match declared(node, "kernel_shape") {
             Some(Attribute::Ints(lengths)) => {
                 lengths.iter().map(|&length| usize::try_from(length).ok()).collect::<Option<_>>()?
             }
             // A global pooling has one window over the whole map.
             _ => input.to_vec(),
         };
-        let window = Window::new(&WindowSettings::read(&get, &names).ok()?, &kernel, input).ok()?;
+        let window = window_of(node, &kernel, input)?;
         let outputs = window.output_count();
         if outputs.checked_mul(window.kernel_count())? > TAPS_MAX || window.input_count() > TAPS_MAX {
             return None;
         }
-        let include_padding = get("count_include_pad") == Some(Attribute::Int(1));
+        let include_padding = declared(node, "count_include_pad") == Some(Attribute::Int(1));
         let taps = |output| window.taps(output).iter().map(|tap| tap.input as u32).collect();
         let taps = Table::new((0..outputs).map(taps));
         let count = |output: usize| {
