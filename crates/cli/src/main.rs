@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Algorithm, Arguments, Command, Data, Model, Scheme};
+use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{algorithm, completions, data as datasets, infer, model, run as runs, scheme as schemes};
 use failure::Failure;
 
@@ -40,12 +40,8 @@ fn run() -> Result<(), Failure> {
     match arguments.command {
         Command::Run(run) => runs::run(&run),
         Command::Infer(infer) => infer::infer(&infer),
-        Command::Scheme(Scheme::Check { scheme, json }) => schemes::check(&scheme, json),
-        Command::Scheme(Scheme::Show { scheme, json }) => schemes::show(&scheme, json),
-        Command::Scheme(Scheme::List { json }) => schemes::list(json),
-        Command::Model(Model::List { json, store }) => model::list(json, &store),
-        Command::Model(Model::Show { model, json, store }) => model::show(&model, json, &store),
-        Command::Model(Model::Export(export)) => model::export(&export),
+        Command::Scheme(command) => schemes::command(command),
+        Command::Model(command) => model::command(command),
         Command::Data(Data::List { json }) => datasets::list(json),
         Command::Algorithm(Algorithm::List { json }) => algorithm::list(json),
         Command::Algorithm(Algorithm::Show { name, json }) => algorithm::show(&name, json),

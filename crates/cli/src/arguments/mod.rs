@@ -1,0 +1,96 @@
+//! What can be typed. Help, usage, completions and parsing all come from the definitions here: one file
+//! for each group of commands, and what groups share in this one.
+
+mod algorithm;
+mod data;
+mod infer;
+mod model;
+mod run;
+mod scheme;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use algorithm::Algorithm;
+pub(crate) use data::Data;
+pub(crate) use infer::Infer;
+pub(crate) use model::{Export, ExportFormat, Model};
+pub(crate) use run::Run;
+pub(crate) use scheme::Scheme;
+
+/// One program that delivers machine-learning models end to end, and lets every new project inherit
+/// what earlier ones left behind.
+#[derive(Debug, Parser)]
+#[command(name = "heirloom", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Results go to standard output, progress and messages to standard error.
+Exit status: 0 done, 1 failed (disk, lock), 2 wrong usage or an invalid scheme, data or model file, \
+130 interrupted.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Infer(Infer),
+    /// Checks and shows schemes
+    #[command(subcommand)]
+    Scheme(Scheme),
+    /// Lists, shows and exports the models of the store
+    #[command(subcommand)]
+    Model(Model),
+    /// Lists the data sets built in
+    #[command(subcommand)]
+    Data(Data),
+    /// Lists and documents what a scheme can choose by name
+    #[command(subcommand)]
+    Algorithm(Algorithm),
+    /// Writes a completion script for a shell to standard output
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A scheme, with what is set over it.
+#[derive(Debug, Args)]
+pub(crate) struct SchemeChoice {
+    /// The scheme: a file that ends in .toml, or one built in (see `heirloom scheme list`)
+    #[arg(value_name = "SCHEME")]
+    pub(crate) path: PathBuf,
+    /// Set a value over the scheme's, such as train.epochs=1; as often as needed
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// Whether a program reads the answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// Print exactly one JSON document to standard output, nothing else there
+    #[arg(long = "json")]
+    pub(crate) wanted: bool,
+}
+
+/// Where the store is.
+#[derive(Debug, Args)]
+pub(crate) struct StoreChoice {
+    /// The store's folder [default: .heirloom in the working directory or the nearest one above]
+    #[arg(long = "store", value_name = "DIR")]
+    pub(crate) folder: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

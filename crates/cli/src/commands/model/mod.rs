@@ -1,0 +1,33 @@
+//! `heirloom model`: one file for each command, and here what they share.
+
+mod export;
+mod list;
+mod show;
+
+use serde_json::{Value, json};
+use store::ModelVersion;
+
+use crate::arguments::Model;
+use crate::failure::Failure;
+
+/// Carries out one of the commands.
+pub(crate) fn command(command: Model) -> Result<(), Failure> {
+    match command {
+        Model::List { json, store } => list::list(json, &store),
+        Model::Show { model, json, store } => show::show(&model, json, &store),
+        Model::Export(export) => export::export(&export),
+    }
+}
+
+/// A version as every document shows it.
+fn version(version: &ModelVersion) -> Value {
+    json!({
+        "model": version.id(),
+        "name": version.name,
+        "version": version.version,
+        "digest": version.digest.to_string(),
+        "bytes": version.bytes,
+        "created_unix_ms": version.created_unix_ms,
+        "metrics": version.metrics,
+    })
+}

@@ -1,0 +1,103 @@
+//! `heirloom model show`.
+
+use std::path::Path;
+
+use pipeline::metrics::Metrics;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{Model, Port};
+
+use super::version;
+use crate::arguments::{Json, StoreChoice};
+use crate::commands::{onnx_file, report};
+use crate::failure::Failure;
+use crate::tables::facts;
+use crate::{quantities, terminal};
+
+/// Of more labels, only the first are shown.
+const LABELS_SHOWN: usize = 20;
+
+/// Shows one model, of the store or in an ONNX file.
+pub(super) fn show(reference: &str, json: Json, choice: &StoreChoice) -> Result<(), Failure> {
+    if onnx_file::is_file(reference) {
+        return onnx_file::show(Path::new(reference), json);
+    }
+    let store = choice.open()?;
+    let model = store.model(reference)?;
+    if json.wanted {
+        terminal::print_json(&document(&model))
+    } else {
+        terminal::print(&draw(&model, terminal::width()))
+    }
+}
+
+fn document(model: &Model) -> Value {
+    let (manifest, found) = (&model.manifest, &model.version);
+    let mut document = version(found);
+    let more = json!({
+        "aliases": found.aliases,
+        "scheme_digest": found.scheme_digest.to_string(),
+        "data_digest": found.data_digest.to_string(),
+        "run": found.run,
+        "cpu_level": found.engine.cpu_level,
+        "engine_format_version": found.engine.format_version,
+        "parameters": parameters(model),
+        "manifest": manifest,
+    });
+    if let (Value::Object(document), Value::Object(more)) = (&mut document, more) {
+        document.extend(more);
+    }
+    document
+}
+
+fn draw(model: &Model, width: usize) -> String {
+    let (manifest, found) = (&model.manifest, &model.version);
+    let ports = |ports: &[Port]| {
+        let all = ports.iter().map(|port| {
+            let shape: Vec<String> = port.shape.0.iter().map(ToString::to_string).collect();
+            terminal::printable(&format!("{}: {} [{}]", port.name, port.dtype.name(), shape.join(", ")))
+        });
+        all.collect::<Vec<_>>().join("; ")
+    };
+    let mut rows = vec![
+        ("model", found.id()),
+        ("digest", found.digest.to_string()),
+        ("made", quantities::moment(found.created_unix_ms)),
+        ("by run", found.run.clone().unwrap_or_else(|| "-".to_owned())),
+        ("scheme", found.scheme_digest.to_string()),
+        ("data", found.data_digest.to_string()),
+        ("engine", format!("{}, format {}", found.engine.cpu_level, found.engine.format_version)),
+        ("takes", ports(&manifest.inputs)),
+        ("answers", ports(&manifest.outputs)),
+        ("labels", labels(&manifest.labels)),
+        (
+            "tensors",
+            format!("{}, {}", manifest.tensors.len(), quantities::counted(parameters(model), "number")),
+        ),
+        ("size", quantities::bytes(found.bytes)),
+        ("aliases", found.aliases.join(", ")),
+    ];
+    rows.retain(|(_, fact)| !fact.is_empty());
+    let measured = Metrics::deserialize(&found.metrics).map(|metrics| report::metrics(&metrics, width));
+    match measured {
+        Ok(measured) => format!("{}\n{measured}", facts(width, rows)),
+        // Metrics that another version wrote in another form are in --json as they are.
+        Err(_) => facts(width, rows),
+    }
+}
+
+fn labels(labels: &[String]) -> String {
+    let shown: Vec<String> =
+        labels.iter().take(LABELS_SHOWN).map(|label| terminal::printable(label)).collect();
+    match labels.len() {
+        many if many > LABELS_SHOWN => {
+            format!("{} ... ({} in all)", shown.join(", "), quantities::count(many))
+        }
+        _ => shown.join(", "),
+    }
+}
+
+/// Numbers in all tensors.
+fn parameters(model: &Model) -> usize {
+    model.manifest.tensors.iter().map(|tensor| tensor.shape.iter().product::<usize>()).sum()
+}
