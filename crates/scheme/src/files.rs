@@ -9,9 +9,28 @@ pub trait SchemeFiles {
     /// The first `limit` bytes of the file at `path` (all of them if it is shorter), or `None` if
     /// there is no such file.
     fn read(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>>;
+
+    /// The registered scheme `name`, the newest one unless a version is named; `None` if there is
+    /// none. Not asked for the names of schemes built in.
+    fn registered(&self, name: &str, version: Option<u32>) -> io::Result<Option<RegisteredScheme>> {
+        let _ = (name, version);
+        Ok(None)
+    }
 }
 
-/// Files in memory, for tests and for schemes that come from the registry.
+/// A scheme in the registry, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredScheme {
+    /// Its name, such as `base` or `clinic/base`.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u32,
+    /// Its own file first, then all others that it inherits by path, directly or not. The paths, and
+    /// those that the texts name, are read as from the working directory.
+    pub files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+/// Files in memory, for tests and for texts that lie nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryFiles(pub BTreeMap<PathBuf, Vec<u8>>);
 
@@ -22,7 +41,7 @@ impl SchemeFiles for MemoryFiles {
 }
 
 /// A scheme built into the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Embedded {
     /// Its name, such as `vision/classifier`.
     pub name: &'static str,
@@ -33,7 +52,7 @@ pub struct Embedded {
 }
 
 /// All schemes built into the program.
-pub const EMBEDDED: [Embedded; 4] = [
+pub static EMBEDDED: [Embedded; 4] = [
     Embedded { name: "mnist", version: 1, text: include_str!("../../../schemes/mnist.toml") },
     Embedded { name: "stock", version: 1, text: include_str!("../../../schemes/stock.toml") },
     Embedded {

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use base::{Diagnostic, Diagnostics, FileId, Location, SourceMap, Span};
+use base::{Diagnostic, Diagnostics, Digest, FileId, SourceMap, Span};
 
 use crate::combine::{Lineage, combine};
-use crate::files::{EMBEDDED, Embedded, SchemeFiles, is_file, normal};
+use crate::files::SchemeFiles;
+use crate::locate::{Locator, Target, Text, Writer, labelled};
 use crate::merge::{at, overlay, unset};
 use crate::overrides::parse_override;
-use crate::parse::{FILE_BYTES_MAX, parse};
-use crate::suggest::suggest;
-use crate::tree::{Entry, Node, Place, Table, Value};
+use crate::parse::parse;
+use crate::parts::{Parent, Part};
+use crate::show;
+use crate::tree::{Entry, Node, Table, Value};
 
 /// Longest chain of parents.
 const DEPTH_MAX: usize = 32;
@@ -27,26 +29,24 @@ pub(crate) struct Loaded {
     pub(crate) folders: Vec<PathBuf>,
     /// By source: distance from the root; `None` for `--set`.
     pub(crate) generations: Vec<Option<u32>>,
+    /// By source: where it came from.
+    pub(crate) parts: Vec<Part>,
+    /// What the root inherits directly.
+    pub(crate) parents: Vec<Parent>,
     pub(crate) lineage: Lineage,
     pub(crate) diagnostics: Diagnostics,
-}
-
-/// Where a text is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Target {
-    File(PathBuf),
-    Embedded(&'static str),
 }
 
 /// Loads `root` and lays `overrides` over it.
 pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Loaded {
     let mut loader = Loader::new(files);
-    let root = root.to_string_lossy();
-    let found = loader.target(&root, Path::new(""), None).and_then(|target| loader.load(target, None));
+    let writer = Writer { folder: Path::new(""), package: None, from: None };
+    let found = loader.load_named(&root.to_string_lossy(), writer);
     let generations = loader.generations(found);
+    let parents = found.map(|file| loader.parents_of(file)).unwrap_or_default();
     let mut tree = found.and_then(|file| loader.trees.remove(&file));
     for text in overrides {
-        let file = loader.add_source("--set", text, PathBuf::new());
+        let file = loader.add_source("--set", text, PathBuf::new(), Part::Override);
         let older: Vec<FileId> = (0..file.0).map(FileId).collect();
         loader.lineage.add(file, &older);
         let Some(mut layer) = parse_override(text, file, &mut loader.diagnostics) else { continue };
@@ -63,16 +63,25 @@ pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -
             .map(|(at, _)| generations.get(at).copied().flatten())
             .collect(),
         folders: loader.folders,
+        parts: loader.parts,
+        parents,
         lineage: loader.lineage,
         diagnostics: loader.diagnostics,
     }
 }
 
+/// A parent as a text names it.
+struct Link {
+    reference: String,
+    file: FileId,
+}
+
 struct Loader<'a> {
-    files: &'a dyn SchemeFiles,
+    locator: Locator<'a>,
     sources: SourceMap,
     folders: Vec<PathBuf>,
-    parents: BTreeMap<FileId, Vec<FileId>>,
+    parts: Vec<Part>,
+    parents: BTreeMap<FileId, Vec<Link>>,
     lineage: Lineage,
     /// Merged tree of each text.
     trees: BTreeMap<FileId, Table>,
@@ -87,9 +96,10 @@ struct Loader<'a> {
 impl<'a> Loader<'a> {
     fn new(files: &'a dyn SchemeFiles) -> Self {
         Loader {
-            files,
+            locator: Locator::new(files),
             sources: SourceMap::default(),
             folders: Vec::new(),
+            parts: Vec::new(),
             parents: BTreeMap::new(),
             lineage: Lineage::default(),
             trees: BTreeMap::new(),
@@ -100,8 +110,9 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn add_source(&mut self, name: &str, text: &str, folder: PathBuf) -> FileId {
+    fn add_source(&mut self, name: &str, text: &str, folder: PathBuf, part: Part) -> FileId {
         self.folders.push(folder);
+        self.parts.push(part);
         self.sources.add(name, text)
     }
 
@@ -110,25 +121,15 @@ impl<'a> Loader<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// What `name`, written in a file of `folder`, stands for.
-    fn target(&mut self, name: &str, folder: &Path, from: Option<Span>) -> Option<Target> {
-        if is_file(name) {
-            return Some(Target::File(normal(&folder.join(name))));
+    /// Loads what `name`, written by `writer`, stands for.
+    fn load_named(&mut self, name: &str, writer: Writer) -> Option<FileId> {
+        match self.locator.target(name, writer) {
+            Ok(target) => self.load(target, writer.from),
+            Err(diagnostic) => {
+                self.fail(diagnostic);
+                None
+            }
         }
-        let (stem, version) = match name.split_once('@') {
-            Some((stem, version)) => (stem, Some(version)),
-            None => (name, None),
-        };
-        let Some(found) = EMBEDDED.iter().find(|embedded| embedded.name == stem) else {
-            self.fail(unknown_scheme(name, from));
-            return None;
-        };
-        if version.is_some_and(|version| version != found.version.to_string()) {
-            let message = format!("there is no `{name}`; the one built in is `{stem}@{}`", found.version);
-            self.fail(labelled(Diagnostic::new("unknown-version", message), from));
-            return None;
-        }
-        Some(Target::Embedded(found.name))
     }
 
     /// Loads one text and its parents; `from` is the place that asked for it.
@@ -146,26 +147,35 @@ impl<'a> Loader<'a> {
             self.fail(labelled(Diagnostic::new("too-many-parents", message), from));
             return None;
         }
-        let (name, text, folder) = self.read(&target, from)?;
-        let file = self.add_source(&name, &text, folder.clone());
+        let Text { name, text, folder } = match self.locator.read(&target, from) {
+            Ok(text) => text,
+            Err(diagnostic) => {
+                self.fail(diagnostic);
+                return None;
+            }
+        };
+        let package = target.package();
+        let part = self.locator.part(&target);
+        let file = self.add_source(&name, &text, folder.clone(), part);
         self.known.insert(target.clone(), file);
         let Some(mut own) = parse(&text, file, &mut self.diagnostics) else {
             self.broken = true;
             return Some(file);
         };
         self.chain.push((target, from));
-        let parents = self.load_parents(&mut own, &folder);
+        let links = self.load_parents(&mut own, Writer { folder: &folder, package, from });
         self.chain.pop();
+        let parents: Vec<FileId> = links.iter().map(|link| link.file).collect();
         self.lineage.add(file, &parents);
         let mut tree = self.inherited(&parents);
-        self.parents.insert(file, parents);
+        self.parents.insert(file, links);
         self.lay(Some(&mut tree), own);
         self.trees.insert(file, tree);
         Some(file)
     }
 
     /// Loads what `inherits` names and takes the key out.
-    fn load_parents(&mut self, own: &mut Table, folder: &Path) -> Vec<FileId> {
+    fn load_parents(&mut self, own: &mut Table, writer: Writer) -> Vec<Link> {
         let Some(inherits) = own.take("inherits") else { return Vec::new() };
         let Value::List(items) = &inherits.node.value else {
             let message =
@@ -175,17 +185,19 @@ impl<'a> Loader<'a> {
             self.fail(diagnostic.help("write it in brackets: inherits = [\"vision/classifier\"]"));
             return Vec::new();
         };
-        let mut parents = Vec::new();
+        let mut parents: Vec<Link> = Vec::new();
         for item in items {
             let Some(name) = item.text() else {
                 let message = format!("`inherits` lists paths and names, not {}", item.value.kind());
                 self.fail(at(Diagnostic::new("wrong-type", message), item.place, "expected a text"));
                 continue;
             };
-            let from = item.place.span();
-            let target = self.target(name, folder, from);
-            let parent = target.and_then(|target| self.load(target, from));
-            parents.extend(parent.filter(|parent| !parents.contains(parent)));
+            let Some(file) = self.load_named(name, Writer { from: item.place.span(), ..writer }) else {
+                continue;
+            };
+            if parents.iter().all(|link| link.file != file) {
+                parents.push(Link { reference: name.to_owned(), file });
+            }
         }
         parents
     }
@@ -223,58 +235,28 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Name, text and folder of a text.
-    fn read(&mut self, target: &Target, from: Option<Span>) -> Option<(String, String, PathBuf)> {
-        let path = match target {
-            Target::Embedded(name) => {
-                let found = EMBEDDED.iter().find(|embedded| embedded.name == *name)?;
-                return Some((embedded_name(found), found.text.to_owned(), PathBuf::new()));
-            }
-            Target::File(path) => path,
-        };
-        let bytes = match self.files.read(path, FILE_BYTES_MAX + 1) {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                let message = format!("there is no scheme file {}", path.display());
-                self.fail(labelled_file(Diagnostic::new("missing-file", message), from, path));
-                return None;
-            }
-            Err(error) => {
-                let message = format!("{} cannot be read: {error}", path.display());
-                self.fail(labelled_file(Diagnostic::new("unreadable-file", message), from, path));
-                return None;
+    /// What `file` inherits directly, for whoever keeps it.
+    fn parents_of(&self, file: FileId) -> Vec<Parent> {
+        let links = self.parents.get(&file).into_iter().flatten();
+        let parent = |link: &Link| {
+            let handed_down = self.trees.get(&link.file).map(show::json).unwrap_or_default();
+            Parent {
+                reference: link.reference.clone(),
+                part: self.parts[link.file.0 as usize].clone(),
+                digest: Digest::of(handed_down.to_string().as_bytes()),
             }
         };
-        if bytes.len() > FILE_BYTES_MAX {
-            let message = format!(
-                "{} is larger than {FILE_BYTES_MAX} bytes, the most a scheme may have",
-                path.display()
-            );
-            self.fail(labelled_file(Diagnostic::new("file-too-large", message), from, path));
-            return None;
-        }
-        match String::from_utf8(bytes) {
-            Ok(text) => {
-                let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
-                Some((path.display().to_string(), text, folder))
-            }
-            Err(error) => {
-                let byte = error.utf8_error().valid_up_to() as u64;
-                let message = format!("{} is not UTF-8 text", path.display());
-                self.fail(
-                    Diagnostic::new("not-text", message)
-                        .label(Location::byte(path, byte), "first invalid byte"),
-                );
-                None
-            }
-        }
+        links.map(parent).collect()
     }
 
     fn cycle(&self, start: usize, target: &Target, from: Option<Span>) -> Diagnostic {
         let links = &self.chain[start..];
-        let names: Vec<String> = links.iter().map(|(target, _)| target_name(target)).collect();
-        let message =
-            format!("a scheme cannot inherit itself: {} -> {}", names.join(" -> "), target_name(target));
+        let names: Vec<String> = links.iter().map(|(target, _)| self.locator.name(target)).collect();
+        let message = format!(
+            "a scheme cannot inherit itself: {} -> {}",
+            names.join(" -> "),
+            self.locator.name(target)
+        );
         let diagnostic = labelled(Diagnostic::new("cyclic-inherits", message), from);
         links[1..].iter().fold(diagnostic, |diagnostic, (_, span)| labelled(diagnostic, *span))
     }
@@ -290,7 +272,7 @@ impl<'a> Loader<'a> {
             current = current
                 .iter()
                 .flat_map(|file| self.parents.get(file).into_iter().flatten())
-                .copied()
+                .map(|link| link.file)
                 .collect();
             generation += 1;
         }
@@ -310,39 +292,4 @@ fn expand_short_forms(layer: &mut Table) {
             table.put(Entry { name: "name".to_owned(), key: place, node: name });
         }
     }
-}
-
-fn target_name(target: &Target) -> String {
-    match target {
-        Target::File(path) => path.display().to_string(),
-        Target::Embedded(name) => (*name).to_owned(),
-    }
-}
-
-fn embedded_name(embedded: &Embedded) -> String {
-    format!("built-in {}@{}", embedded.name, embedded.version)
-}
-
-fn labelled(diagnostic: Diagnostic, from: Option<Span>) -> Diagnostic {
-    from.map_or(diagnostic.clone(), |span| at(diagnostic, Place::At(span), "inherited here"))
-}
-
-fn labelled_file(diagnostic: Diagnostic, from: Option<Span>, path: &Path) -> Diagnostic {
-    match from {
-        Some(span) => diagnostic.at(span, "inherited here"),
-        None => diagnostic.label(Location::file(path), ""),
-    }
-}
-
-fn unknown_scheme(name: &str, from: Option<Span>) -> Diagnostic {
-    let names = EMBEDDED.map(|embedded| embedded.name);
-    let diagnostic = Diagnostic::new("unknown-scheme", format!("no scheme is called `{name}`"));
-    let diagnostic = labelled(diagnostic, from);
-    let diagnostic = match suggest(name, &names) {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic,
-    };
-    diagnostic
-        .help(format!("built-in schemes: {}", names.join(", ")))
-        .help("a scheme file's path ends in `.toml`")
 }

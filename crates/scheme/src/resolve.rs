@@ -10,6 +10,7 @@ use crate::derive::derive;
 use crate::files::SchemeFiles;
 use crate::load::{Loaded, load};
 use crate::merge::finish;
+use crate::parts::{Parent, Part};
 use crate::resolved::ResolvedScheme;
 use crate::sections::SCHEME;
 use crate::tree::Place;
@@ -19,20 +20,38 @@ use crate::tree::Place;
 pub struct Resolution {
     /// The texts that spans point into: the root first, `--set` arguments last.
     pub sources: SourceMap,
+    /// By source text: where it came from.
+    pub parts: Vec<Part>,
+    /// What the root inherits directly, in the order written.
+    pub parents: Vec<Parent>,
     /// The scheme, or everything that is wrong with it.
     pub result: Result<ResolvedScheme, Diagnostics>,
 }
 
-/// Resolves the scheme at `root`, a path that ends in `.toml` or the name of a scheme built in, with
-/// `overrides` such as `train.epochs=1` laid over it in order.
+impl Resolution {
+    /// The files of the disk that took part, the root first if it is one: what a registered scheme
+    /// keeps of itself. Built-in and registered parents are named, not kept.
+    pub fn files(&self) -> Vec<(&Path, &str)> {
+        let texts = self.parts.iter().zip(self.sources.iter());
+        texts
+            .filter_map(|(part, (_, source))| match part {
+                Part::File(path) => Some((path.as_path(), source.text.as_str())),
+                Part::Embedded { .. } | Part::Registered { .. } | Part::Override => None,
+            })
+            .collect()
+    }
+}
+
+/// Resolves the scheme at `root`, a path that ends in `.toml` or the name of a scheme built in or
+/// registered (`base`, `base@2`), with `overrides` such as `train.epochs=1` laid over it in order.
 ///
 /// Relative paths in values start from the folder of the file that wrote them, those in overrides
 /// from the working directory.
 pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Resolution {
-    let Loaded { sources, tree, folders, generations, lineage, mut diagnostics } =
+    let Loaded { sources, tree, folders, generations, parts, parents, lineage, mut diagnostics } =
         load(root, overrides, files);
     let Some(mut tree) = tree else {
-        return Resolution { sources, result: Err(sorted(diagnostics)) };
+        return Resolution { sources, parts, parents, result: Err(sorted(diagnostics)) };
     };
     finish(&mut tree, "", &mut diagnostics);
     derive(&mut tree, &stem(root), &mut diagnostics);
@@ -41,7 +60,7 @@ pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Re
     check_combinations(&checked, &tree, &mut checker.diagnostics);
     let Checker { diagnostics, notes, .. } = checker;
     let result = sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, generations, notes));
-    Resolution { sources, result }
+    Resolution { sources, parts, parents, result }
 }
 
 /// The name that the root gives the model.

@@ -10,6 +10,8 @@ use crate::tree::{Entry, Node, Place, Table, Value};
 
 /// Longest name of a model or step.
 const NAME_CHARS_MAX: usize = 64;
+/// Longest name of a registered scheme.
+const SCHEME_NAME_CHARS_MAX: usize = 200;
 /// Longest path, in characters.
 const PATH_CHARS_MAX: usize = 4096;
 
@@ -89,6 +91,11 @@ fn name(checker: &mut Checker, node: &Node, key: &str) -> Option<Node> {
     let help = "a name starts with a lower-case letter or digit and goes on with those, `.`, `_` and `-`; at most 64 characters";
     checker.diagnostics.push(at(Diagnostic::new("invalid-name", message).help(help), node.place, ""));
     None
+}
+
+/// Whether a scheme in the registry may have this name: names with `/` between them.
+pub(crate) fn is_scheme_name(text: &str) -> bool {
+    text.len() <= SCHEME_NAME_CHARS_MAX && text.split('/').all(is_name)
 }
 
 fn is_name(text: &str) -> bool {

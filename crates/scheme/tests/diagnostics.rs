@@ -3,14 +3,16 @@
 //! A case is `=== title`, then files (`--- name.toml`), arguments (`--- set`, one override a line)
 //! and what must come of it (`--- expect`), one line a diagnostic: `code file:line:column message`,
 //! further places and advice indented below; or `ok`, followed by the notes. The first file is the root;
-//! `--- root NAME` names another. With `UPDATE_CASES=1` in the environment the expectations are
+//! `--- root NAME` names another. `--- base@2:name.toml` is a file of the registered scheme `base@2`, its
+//! own one first. With `UPDATE_CASES=1` in the environment the expectations are
 //! rewritten, to be read in the diff.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base::{Diagnostic, Location, SourceMap};
-use scheme::{MemoryFiles, resolve};
+use scheme::{MemoryFiles, RegisteredScheme, SchemeFiles, resolve};
 
 #[derive(Default)]
 struct Case {
@@ -19,7 +21,22 @@ struct Case {
     expect: String,
     root: Option<String>,
     files: MemoryFiles,
+    registered: Vec<RegisteredScheme>,
     overrides: Vec<String>,
+}
+
+impl SchemeFiles for Case {
+    fn read(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        self.files.read(path, limit)
+    }
+
+    fn registered(&self, name: &str, version: Option<u32>) -> io::Result<Option<RegisteredScheme>> {
+        let found = self.registered.iter().filter(|scheme| scheme.name == name);
+        Ok(found
+            .filter(|scheme| version.is_none_or(|version| version == scheme.version))
+            .max_by_key(|scheme| scheme.version)
+            .cloned())
+    }
 }
 
 #[test]
@@ -64,6 +81,7 @@ fn parse_case(text: &str) -> Case {
                 case.overrides.extend(body.lines().filter(|line| !line.is_empty()).map(str::to_owned))
             }
             Some(("root", name)) => case.root = Some(name.to_owned()),
+            None if head.contains('@') => register(&mut case, head, &format!("{body}\n")),
             _ => {
                 case.root.get_or_insert_with(|| head.to_owned());
                 case.files.0.insert(head.into(), format!("{body}\n").into_bytes());
@@ -73,9 +91,20 @@ fn parse_case(text: &str) -> Case {
     case
 }
 
+fn register(case: &mut Case, head: &str, text: &str) {
+    let (name, path) = head.split_once(':').expect("a registered file is NAME@VERSION:PATH");
+    let (name, version) = name.split_once('@').expect("a registered scheme is NAME@VERSION");
+    let version = version.parse().expect("a version is a number");
+    let file = (PathBuf::from(path), text.as_bytes().to_vec());
+    match case.registered.iter_mut().find(|known| known.name == name && known.version == version) {
+        Some(known) => known.files.push(file),
+        None => case.registered.push(RegisteredScheme { name: name.to_owned(), version, files: vec![file] }),
+    }
+}
+
 fn outcome(case: &Case) -> String {
     let root = case.root.as_deref().expect("a case has a root");
-    let resolution = resolve(Path::new(root), &case.overrides, &case.files);
+    let resolution = resolve(Path::new(root), &case.overrides, case);
     let mut text = String::new();
     let found = match &resolution.result {
         Ok(scheme) => {
