@@ -25,6 +25,8 @@ pub(crate) struct Checker<'a> {
     pub(crate) diagnostics: Diagnostics,
     /// What is no mistake but should be said.
     pub(crate) notes: Vec<Diagnostic>,
+    /// Keys that took the value of another, with that one.
+    pub(crate) copies: Vec<(String, Vec<String>)>,
 }
 
 impl Checker<'_> {
@@ -144,6 +146,7 @@ impl Checker<'_> {
             Absent::SameAs(other) => {
                 let value = checked.get(other)?.value.clone();
                 let node = Node::new(value, Place::Derived);
+                self.copies.push((key, vec![join(path, other)]));
                 Some(Entry { name: setting.key.to_owned(), key: Place::Derived, node })
             }
             Absent::Required => {

@@ -1,24 +1,36 @@
 //! Values computed from other values, after the merge.
 
+use std::collections::BTreeMap;
+
 use base::{Diagnostic, Diagnostics};
 
 use crate::merge::at;
 use crate::sections::{FRACTION_KEYS, FROM_KEYS};
 use crate::tree::{Entry, Node, Place, Table, Value};
 
-/// Fills in what follows from what is there. Leaves alone what is there, right or wrong; the checks
-/// speak of it.
-pub(crate) fn derive(tree: &mut Table, stem: &str, diagnostics: &mut Diagnostics) {
-    put(tree, "name", Value::Text(stem.to_owned()));
-    derive_format(tree, diagnostics);
-    derive_split(tree);
-    match task(tree) {
-        Some("classification") => {
-            derive_training(tree, "cross_entropy", &["accuracy", "loss", "f1_macro", "ece"]);
-        }
-        Some("regression") => derive_training(tree, "mean_squared_error", &["rmse", "mae", "r2"]),
-        _ => {}
+/// By derived key: the keys that its value follows from.
+pub(crate) type Derivations = BTreeMap<String, Vec<String>>;
+
+/// Fills in what follows from what is there, and says from which keys. Leaves alone what is there,
+/// right or wrong; the checks speak of it.
+pub(crate) fn derive(tree: &mut Table, stem: &str, diagnostics: &mut Diagnostics) -> Derivations {
+    let mut derivations = Derivations::new();
+    if put(tree, "name", Value::Text(stem.to_owned())) {
+        derivations.insert("name".to_owned(), Vec::new()); // it follows from the file's name
     }
+    derive_format(tree, &mut derivations, diagnostics);
+    derive_split(tree, &mut derivations);
+    let (loss, metrics): (_, &[_]) = match task(tree) {
+        Some("classification") => ("cross_entropy", &["accuracy", "loss", "f1_macro", "ece"]),
+        Some("regression") => ("mean_squared_error", &["rmse", "mae", "r2"]),
+        _ => return derivations,
+    };
+    let from = match tree.at("data.format").and_then(Node::text) {
+        Some("csv") => "data.task",
+        _ => "data.format",
+    };
+    derive_training(tree, loss, metrics, from, &mut derivations);
+    derivations
 }
 
 /// Classification or regression, as far as the tree says.
@@ -34,7 +46,7 @@ pub(crate) fn has_own_test_part(tree: &Table) -> bool {
     tree.at("data.source").and_then(Node::text) == Some("mnist") || tree.at("data.test_images").is_some()
 }
 
-fn derive_format(tree: &mut Table, diagnostics: &mut Diagnostics) {
+fn derive_format(tree: &mut Table, derivations: &mut Derivations, diagnostics: &mut Diagnostics) {
     let Some(data) = tree.get("data").and_then(Node::table) else { return };
     if data.get("format").is_some() {
         return;
@@ -64,6 +76,8 @@ fn derive_format(tree: &mut Table, diagnostics: &mut Diagnostics) {
             return;
         }
     };
+    let from = if data.get("source").is_some() { "data.source" } else { "data.images" };
+    derivations.insert("data.format".to_owned(), vec![from.to_owned()]);
     if let Some(Node { value: Value::Table(data), .. }) = tree.get_mut("data") {
         put(data, "format", Value::Text(format.to_owned()));
     }
@@ -74,8 +88,14 @@ fn is_idx(path: &str) -> bool {
     ["-ubyte", ".idx", ".idx1", ".idx3"].iter().any(|ending| path.ends_with(ending))
 }
 
-fn derive_split(tree: &mut Table) {
+/// The key that says whether the source brings its own test part.
+fn test_part_key(tree: &Table) -> Option<&'static str> {
+    ["data.test_images", "data.source", "data.images"].into_iter().find(|key| tree.at(key).is_some())
+}
+
+fn derive_split(tree: &mut Table, derivations: &mut Derivations) {
     let own_test = has_own_test_part(tree);
+    let mut from: Vec<String> = test_part_key(tree).into_iter().map(str::to_owned).collect();
     let Some(Node { value: Value::Table(data), .. }) = tree.get_mut("data") else { return };
     put(data, "split", Value::Table(Table::default()));
     let Some(Node { value: Value::Table(split), .. }) = data.get_mut("split") else { return };
@@ -89,14 +109,20 @@ fn derive_split(tree: &mut Table) {
     for (key, share) in keys.iter().zip(usual) {
         match split.get(key) {
             Some(node) => match node.real() {
-                Some(share) => given += share,
+                Some(share) => {
+                    given += share;
+                    from.push(format!("data.split.{key}"));
+                }
                 None => return,
             },
             None => missing.push((*key, *share)),
         }
     }
+    derivations.extend(missing.iter().map(|(key, _)| (format!("data.split.{key}"), from.clone())));
     if missing.len() == keys.len() {
-        missing.iter().for_each(|(key, share)| put(split, key, Value::Real(*share)));
+        for (key, share) in missing {
+            put(split, key, Value::Real(share));
+        }
         return;
     }
     let rest = ((1.0 - given) * 1e12).round() / 1e12; // 1 - 0.9 is meant to be 0.1
@@ -107,22 +133,35 @@ fn derive_split(tree: &mut Table) {
     }
 }
 
-fn derive_training(tree: &mut Table, loss: &str, metrics: &[&str]) {
+fn derive_training(
+    tree: &mut Table,
+    loss: &str,
+    metrics: &[&str],
+    from: &str,
+    derivations: &mut Derivations,
+) {
+    let mut note = |key: &str| derivations.insert(key.to_owned(), vec![from.to_owned()]);
     put(tree, "train", Value::Table(Table::default()));
     put(tree, "evaluate", Value::Table(Table::default()));
-    if let Some(Node { value: Value::Table(train), .. }) = tree.get_mut("train") {
-        put(train, "loss", Value::Text(loss.to_owned()));
+    if let Some(Node { value: Value::Table(train), .. }) = tree.get_mut("train")
+        && put(train, "loss", Value::Text(loss.to_owned()))
+    {
+        note("train.loss");
     }
     if let Some(Node { value: Value::Table(evaluate), .. }) = tree.get_mut("evaluate") {
         let names = metrics.iter().map(|name| Node::new(Value::Text((*name).to_owned()), Place::Derived));
-        put(evaluate, "metrics", Value::List(names.collect()));
+        if put(evaluate, "metrics", Value::List(names.collect())) {
+            note("evaluate.metrics");
+        }
     }
 }
 
-/// Adds a derived value unless there is one.
-fn put(table: &mut Table, key: &str, value: Value) {
-    if table.get(key).is_none() {
+/// Adds a derived value unless there is one; says whether it did.
+fn put(table: &mut Table, key: &str, value: Value) -> bool {
+    let absent = table.get(key).is_none();
+    if absent {
         let node = Node::new(value, Place::Derived);
         table.entries.push(Entry { name: key.to_owned(), key: Place::Derived, node });
     }
+    absent
 }

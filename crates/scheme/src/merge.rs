@@ -32,21 +32,24 @@ pub(crate) fn overlay(base: &mut Table, mut child: Table, path: &str, diagnostic
 fn overlay_entry(base: &mut Entry, child: Entry, path: &str, diagnostics: &mut Diagnostics) {
     match (&mut base.node, child.node) {
         (
-            Node { value: Value::Table(inner), place, rival: None },
+            Node { value: Value::Table(inner), place, rival: None, .. },
             Node { value: Value::Table(table), place: new, .. },
         ) => {
             overlay(inner, table, path, diagnostics);
             *place = new;
             base.key = child.key;
         }
-        (_, node) => *base = fresh(Entry { node, ..child }, path, diagnostics),
+        (older, node) => {
+            let newer = fresh(Entry { node, ..child }, path, diagnostics);
+            base.key = newer.key;
+            older.replace(newer.node);
+        }
     }
 }
 
 /// An entry with nothing below it. Its steps still obey `after` and `before`.
 fn fresh(entry: Entry, path: &str, diagnostics: &mut Diagnostics) -> Entry {
-    let Node { value, place, rival } = entry.node;
-    let value = match value {
+    let value = match entry.node.value {
         Value::Table(table) => {
             let mut base = Table::default();
             overlay(&mut base, table, path, diagnostics);
@@ -54,7 +57,7 @@ fn fresh(entry: Entry, path: &str, diagnostics: &mut Diagnostics) -> Entry {
         }
         value => value,
     };
-    Entry { node: Node { value, place, rival }, ..entry }
+    Entry { node: Node { value, ..entry.node }, ..entry }
 }
 
 pub(crate) fn join(path: &str, name: &str) -> String {
@@ -74,7 +77,7 @@ pub(crate) fn unset(base: &mut Table, keys: &[Node], diagnostics: &mut Diagnosti
             continue;
         };
         match base.at_mut(text) {
-            Some(node) if node.value != Value::Removed => *node = Node::new(Value::Removed, key.place),
+            Some(node) if node.value != Value::Removed => node.replace(Node::new(Value::Removed, key.place)),
             _ => diagnostics.push(nothing_to_unset(base, text, key.place)),
         }
     }
@@ -114,8 +117,14 @@ pub(crate) fn at(diagnostic: Diagnostic, place: Place, text: impl Into<String>) 
     }
 }
 
-/// The end of the merge: reports what no child decided and drops what was taken out.
-pub(crate) fn finish(table: &mut Table, path: &str, diagnostics: &mut Diagnostics) {
+/// The end of the merge: reports what no child decided and moves what was taken out, with its dotted
+/// key, to `removed`.
+pub(crate) fn finish(
+    table: &mut Table,
+    path: &str,
+    removed: &mut Vec<(String, Node)>,
+    diagnostics: &mut Diagnostics,
+) {
     if let Some(dispute) = &table.disputed {
         let ((first, first_place), (second, second_place)) = (&dispute.first, &dispute.second);
         let message =
@@ -135,10 +144,11 @@ pub(crate) fn finish(table: &mut Table, path: &str, diagnostics: &mut Diagnostic
             diagnostics.push(at(diagnostic, rival.place, "another sets it here"));
         }
         if let Value::Table(inner) = &mut entry.node.value {
-            finish(inner, &path, diagnostics);
+            finish(inner, &path, removed, diagnostics);
         }
     }
-    table.entries.retain(|entry| entry.node.value != Value::Removed);
+    let taken_out = table.entries.extract_if(.., |entry| entry.node.value == Value::Removed);
+    removed.extend(taken_out.map(|entry| (join(path, &entry.name), entry.node)));
 }
 
 #[cfg(test)]
@@ -205,8 +215,8 @@ mod tests {
             let (a, b) = (read(&a, 0), read(&b, 1));
             let (mut left, mut right) = (beside(a.clone(), b.clone()), beside(b, a));
             let (mut left_found, mut right_found) = (Diagnostics::default(), Diagnostics::default());
-            finish(&mut left, "", &mut left_found);
-            finish(&mut right, "", &mut right_found);
+            finish(&mut left, "", &mut Vec::new(), &mut left_found);
+            finish(&mut right, "", &mut Vec::new(), &mut right_found);
             prop_assert_eq!(left_found.0.len(), right_found.0.len());
             prop_assert!(!left_found.0.is_empty() || same(&left, &right));
         }

@@ -81,7 +81,7 @@ fn wrong_type(key: &str, expected: &str, found: &Value, place: Place) -> Diagnos
 
 fn remove_step(base: &mut Table, name: &str, path: &str, place: Place, diagnostics: &mut Diagnostics) {
     match base.get_mut(name) {
-        Some(node) if node.value != Value::Removed => *node = Node::new(Value::Removed, place),
+        Some(node) if node.value != Value::Removed => node.replace(Node::new(Value::Removed, place)),
         _ => diagnostics.push(unknown_step(base, name, path, place)),
     }
 }

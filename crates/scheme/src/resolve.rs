@@ -8,6 +8,7 @@ use crate::check::Checker;
 use crate::combinations::check_combinations;
 use crate::derive::derive;
 use crate::files::SchemeFiles;
+use crate::history::History;
 use crate::load::{Loaded, load};
 use crate::merge::finish;
 use crate::parts::{Parent, Part};
@@ -53,13 +54,18 @@ pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Re
     let Some(mut tree) = tree else {
         return Resolution { sources, parts, parents, result: Err(sorted(diagnostics)) };
     };
-    finish(&mut tree, "", &mut diagnostics);
-    derive(&mut tree, &stem(root), &mut diagnostics);
-    let mut checker = Checker { folders: &folders, lineage: &lineage, diagnostics, notes: Vec::new() };
+    let mut removed = Vec::new();
+    finish(&mut tree, "", &mut removed, &mut diagnostics);
+    let mut derivations = derive(&mut tree, &stem(root), &mut diagnostics);
+    let mut checker =
+        Checker { folders: &folders, lineage: &lineage, diagnostics, notes: Vec::new(), copies: Vec::new() };
     let checked = checker.section(&SCHEME, &tree, "", Place::At(Span { file: FileId(0), start: 0, end: 0 }));
     check_combinations(&checked, &tree, &mut checker.diagnostics);
-    let Checker { diagnostics, notes, .. } = checker;
-    let result = sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, generations, notes));
+    let Checker { diagnostics, notes, copies, .. } = checker;
+    derivations.extend(copies);
+    let history = History { merged: tree, removed, derivations };
+    let result =
+        sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, generations, notes, history));
     Resolution { sources, parts, parents, result }
 }
 

@@ -1,11 +1,14 @@
 //! The checked, typed scheme.
 
+use std::sync::Arc;
+
 use base::{Diagnostic, Digest, Span};
 use serde::Deserialize;
 
+use crate::history::History;
 use crate::sections::{Data, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train};
 use crate::show;
-use crate::tree::{Place, Table, Value};
+use crate::tree::{Node, Place, Table};
 
 /// A scheme after inheritance, defaults and checks. The public fields are plain data; where each
 /// value came from stays available through [`ResolvedScheme::origin`].
@@ -30,8 +33,9 @@ pub struct ResolvedScheme {
     /// What the user should know though it is no mistake: inherited settings that dropped out
     /// because a child chose another algorithm.
     pub notes: Vec<Diagnostic>,
-    tree: Table,
+    pub(crate) tree: Table,
     generations: Vec<Option<u32>>,
+    pub(crate) history: Arc<History>,
 }
 
 /// Where a value came from.
@@ -82,7 +86,12 @@ struct Typed {
 
 impl ResolvedScheme {
     /// From a tree that passed every check; `generations` by source text, `None` for `--set`.
-    pub(crate) fn new(tree: Table, generations: Vec<Option<u32>>, notes: Vec<Diagnostic>) -> Self {
+    pub(crate) fn new(
+        tree: Table,
+        generations: Vec<Option<u32>>,
+        notes: Vec<Diagnostic>,
+        history: History,
+    ) -> Self {
         let typed: Typed = serde_json::from_value(show::json(&tree))
             .unwrap_or_else(|error| panic!("the settings tables and the typed scheme disagree: {error}"));
         ResolvedScheme {
@@ -97,6 +106,7 @@ impl ResolvedScheme {
             notes,
             tree,
             generations,
+            history: Arc::new(history),
         }
     }
 
@@ -148,14 +158,18 @@ impl ResolvedScheme {
     /// Where the value at the dotted `key` came from; for a table, where it was last opened.
     /// `None` if there is no such key.
     pub fn origin(&self, key: &str) -> Option<Origin> {
-        Some(match self.tree.at(key)?.place {
+        Some(self.origin_of(self.tree.at(key)?.place))
+    }
+
+    pub(crate) fn origin_of(&self, place: Place) -> Origin {
+        match place {
             Place::Default => Origin::Default,
             Place::Derived => Origin::Derived,
             Place::At(span) => match self.generations.get(span.file.0 as usize).copied().flatten() {
                 Some(generation) => Origin::File { span, generation },
                 None => Origin::Override { span },
             },
-        })
+        }
     }
 
     /// The place to point at when something is wrong with the dotted `key`: its own, or that of the
@@ -172,20 +186,8 @@ impl ResolvedScheme {
 
     /// Every value with its dotted key and origin, in canonical order.
     pub fn origins(&self) -> Vec<(String, String, Origin)> {
-        let mut keys = Vec::new();
-        leaf_keys(&self.tree, "", &mut keys);
-        keys.into_iter()
-            .filter_map(|(key, value)| self.origin(&key).map(|origin| (key, value, origin)))
-            .collect()
-    }
-}
-
-fn leaf_keys(table: &Table, prefix: &str, keys: &mut Vec<(String, String)>) {
-    for entry in &table.entries {
-        let key = if prefix.is_empty() { entry.name.clone() } else { format!("{prefix}.{}", entry.name) };
-        match &entry.node.value {
-            Value::Table(inner) => leaf_keys(inner, &key, keys),
-            value => keys.push((key, show::toml_value(value))),
-        }
+        let leaf =
+            |(key, node): (String, &Node)| (key, show::toml_value(&node.value), self.origin_of(node.place));
+        self.tree.leaves().into_iter().map(leaf).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! The tree that a scheme is before it is typed: ordered tables, every value with its place.
 
+use std::sync::Arc;
+
 use base::{FileId, Span};
 
 /// Where a value came from.
@@ -27,12 +29,22 @@ pub(crate) enum Value {
 }
 
 /// A value in its place.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) place: Place,
     /// What an unrelated parent says instead, until a child decides.
     pub(crate) rival: Option<Box<Node>>,
+    /// What it replaced, the nearest last. Shared, because trees are copied for each of their
+    /// children and histories grow with every generation.
+    pub(crate) replaced: Vec<Arc<Node>>,
+}
+
+/// Equal is what stands there now; how it came about follows from that.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.value, self.place, &self.rival) == (&other.value, other.place, &other.rival)
+    }
 }
 
 /// A key with its value.
@@ -74,7 +86,22 @@ impl Place {
 
 impl Node {
     pub(crate) fn new(value: Value, place: Place) -> Self {
-        Node { value, place, rival: None }
+        Node { value, place, rival: None, replaced: Vec::new() }
+    }
+
+    /// Puts `newer` in its place and keeps in mind what was there.
+    pub(crate) fn replace(&mut self, newer: Node) {
+        let older = std::mem::replace(self, newer);
+        older.become_past(&mut self.replaced);
+    }
+
+    /// Appends everything that was said here before, a rival first, the nearest last.
+    fn become_past(mut self, past: &mut Vec<Arc<Node>>) {
+        if let Some(rival) = self.rival.take() {
+            rival.become_past(past);
+        }
+        past.append(&mut self.replaced);
+        past.push(Arc::new(self));
     }
 
     pub(crate) fn table(&self) -> Option<&Table> {
@@ -193,6 +220,22 @@ impl Table {
         match self.position(&entry.name) {
             Some(index) => self.entries[index] = entry,
             None => self.entries.push(entry),
+        }
+    }
+
+    /// Every value that is no table, with its dotted key, in order.
+    pub(crate) fn leaves(&self) -> Vec<(String, &Node)> {
+        let mut leaves = Vec::new();
+        self.collect_leaves("", &mut leaves);
+        leaves
+    }
+
+    fn collect_leaves<'a>(&'a self, prefix: &str, leaves: &mut Vec<(String, &'a Node)>) {
+        for Entry { name, node, .. } in &self.entries {
+            match &node.value {
+                Value::Table(inner) => inner.collect_leaves(&format!("{prefix}{name}."), leaves),
+                _ => leaves.push((format!("{prefix}{name}"), node)),
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! `heirloom scheme`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::{Json, SchemeChoice};
@@ -18,6 +20,26 @@ pub(crate) enum Scheme {
     Show {
         #[command(flatten)]
         scheme: SchemeChoice,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tells where a value came from: its place, what it overrode, what it was derived from
+    Explain {
+        #[command(flatten)]
+        scheme: SchemeChoice,
+        /// The dotted key of a value, such as train.epochs, or of a table [default: every value]
+        key: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Tells what differs between two schemes, by key
+    Diff {
+        /// The first scheme: a file that ends in .toml, or one built in
+        #[arg(value_name = "A")]
+        before: PathBuf,
+        /// The second scheme
+        #[arg(value_name = "B")]
+        after: PathBuf,
         #[command(flatten)]
         json: Json,
     },

@@ -1,8 +1,12 @@
 //! `heirloom scheme`: one file for each command, and here what they share.
 
 mod check;
+mod diff;
+mod explain;
 mod list;
 mod show;
+
+use std::path::PathBuf;
 
 use base::SourceMap;
 use scheme::{ResolvedScheme, resolve};
@@ -16,6 +20,10 @@ pub(crate) fn command(command: Scheme) -> Result<(), Failure> {
     match command {
         Scheme::Check { scheme, json } => check::check(&scheme, json),
         Scheme::Show { scheme, json } => show::show(&scheme, json),
+        Scheme::Explain { scheme, key, json } => explain::explain(&scheme, key.as_deref(), json),
+        Scheme::Diff { before, after, json } => {
+            diff::diff(&SchemeChoice::named(before), &SchemeChoice::named(after), json)
+        }
         Scheme::List { json } => list::list(json),
     }
 }
@@ -27,6 +35,11 @@ pub(crate) struct Checked {
 }
 
 impl SchemeChoice {
+    /// A scheme as it is, with nothing set over it.
+    pub(crate) fn named(path: PathBuf) -> Self {
+        SchemeChoice { path, overrides: Vec::new() }
+    }
+
     /// Resolves and checks the scheme.
     ///
     /// Errors   everything that is wrong with it.
