@@ -9,6 +9,7 @@
 //! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 130 interrupted.
 
 mod arguments;
+mod author;
 mod commands;
 mod diagnostics;
 mod disk;

@@ -2,7 +2,7 @@
 
 use graph::{Graph, ValueId};
 use scheme::ResolvedScheme;
-use store::{EngineFacts, ModelRecord, Port, Registered, Store};
+use store::{About, By, EngineFacts, ModelRecord, Port, Registered, Store};
 use tensor::Tensor;
 
 use crate::architecture::Plan;
@@ -46,7 +46,10 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
             cpu_level: options.level.name().to_owned(),
             format_version: keys::ENGINE_VERSION,
         },
-        created_unix_ms: options.now_unix_ms,
+        about: About::default(),
+        parents: Vec::new(),
+        attachments: Vec::new(),
+        by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };
     Ok(store.register(&record)?)
 }

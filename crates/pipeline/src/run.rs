@@ -33,6 +33,8 @@ pub struct RunOptions {
     pub level: engine::Level,
     /// The present time, in milliseconds since 1970: the run's id and the model's date are made of it.
     pub now_unix_ms: i64,
+    /// Who runs, for the history.
+    pub actor: String,
 }
 
 /// Carries out `scheme` in the store at `store`, which is made if it does not exist.

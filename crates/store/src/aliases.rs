@@ -1,10 +1,11 @@
 //! Names that point at a version and may be moved, and the record of every move.
 
-use rusqlite::{OptionalExtension, params};
-
+use crate::database::{Rows, values};
+use crate::error::RowError;
+use crate::history::{Details, append, events};
 use crate::names::check_alias;
-use crate::versions::version_numbers;
-use crate::{Store, StoreError, reference};
+use crate::reference::{self, Found};
+use crate::{By, Store, StoreError};
 
 /// One move of an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +18,13 @@ pub struct AliasChange {
     pub version: u32,
     /// What it pointed at before.
     pub replaced: Option<u32>,
-    /// When, in milliseconds since 1970.
-    pub unix_ms: i64,
+    /// Who moved it, and when.
+    pub by: By,
 }
 
 impl Store {
-    /// Lets `name@alias` point at version `version` of `name`, and writes that down.
+    /// Lets `name@alias` point at version `version` of `name`, and writes that down. Asks nothing:
+    /// [`Store::promote`] is what refuses recalled and unsigned versions.
     ///
     /// Errors   an ill-formed alias; no such model or version.
     pub fn set_alias(
@@ -30,50 +32,64 @@ impl Store {
         name: &str,
         alias: &str,
         version: u32,
-        unix_ms: i64,
+        by: &By,
     ) -> Result<AliasChange, StoreError> {
         check_alias(alias)?;
         self.write("set an alias", |rows| {
-            let numbers = version_numbers(rows, name)?;
-            if numbers.is_empty() {
-                return Err(reference::unknown_model(rows, name)?.into());
-            }
-            if numbers.binary_search(&version).is_err() {
-                return Err(reference::unknown_version(&numbers, name, &version.to_string()).into());
-            }
-            let replaced: Option<u32> = rows
-                .prepare_cached("SELECT version FROM aliases WHERE name = ?1 AND alias = ?2")?
-                .query_row([name, alias], |row| row.get(0))
-                .optional()?;
-            rows.prepare_cached(
-                "INSERT INTO aliases (name, alias, version) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version",
-            )?
-            .execute(params![name, alias, version])?;
-            rows.prepare_cached(
-                "INSERT INTO alias_history (name, alias, version, replaced, unix_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![name, alias, version, replaced, unix_ms])?;
-            Ok(AliasChange { name: name.to_owned(), alias: alias.to_owned(), version, replaced, unix_ms })
+            let found = reference::find(rows, &format!("{name}@{version}"))?;
+            move_alias(rows, &found, alias, by, "alias", None)
         })
     }
 
     /// Every move of every alias of `name`, oldest first; none if there is no such model.
     pub fn alias_history(&self, name: &str) -> Result<Vec<AliasChange>, StoreError> {
-        self.read("read the history of aliases", |rows| {
-            let mut query = rows.prepare_cached(
-                "SELECT name, alias, version, replaced, unix_ms FROM alias_history WHERE name = ?1 ORDER BY sequence",
-            )?;
-            let changes = query.query_map([name], |row| {
-                Ok(AliasChange {
-                    name: row.get(0)?,
-                    alias: row.get(1)?,
-                    version: row.get(2)?,
-                    replaced: row.get(3)?,
-                    unix_ms: row.get(4)?,
-                })
-            })?;
-            Ok(changes.collect::<Result<_, _>>()?)
-        })
+        self.read("read the history of aliases", |rows| moves(rows, name))
     }
+}
+
+/// Moves an alias and adds that to the history as `action`.
+pub(crate) fn move_alias(
+    rows: &dyn Rows,
+    to: &Found,
+    alias: &str,
+    by: &By,
+    action: &str,
+    reason: Option<&str>,
+) -> Result<AliasChange, RowError> {
+    let replaced = reference::alias_target(rows, &to.name, alias)?;
+    rows.execute(
+        "INSERT INTO aliases (name, alias, version) VALUES (?1, ?2, ?3)
+         ON CONFLICT (name, alias) DO UPDATE SET version = excluded.version",
+        values![&to.name, alias, to.version],
+    )?;
+    let replaced_text = replaced.map(|number| number.to_string());
+    let details =
+        Details { subject: Some(alias), replaced: replaced_text.as_deref(), reason, ..Details::default() };
+    append(rows, by, action, &to.name, Some(to.version), &details)?;
+    Ok(AliasChange {
+        name: to.name.clone(),
+        alias: alias.to_owned(),
+        version: to.version,
+        replaced,
+        by: by.clone(),
+    })
+}
+
+/// Every move of every alias of `name`, oldest first.
+pub(crate) fn moves(rows: &dyn Rows, name: &str) -> Result<Vec<AliasChange>, RowError> {
+    let events = events(
+        rows,
+        "WHERE name = ?1 AND action IN ('alias', 'promote', 'rollback') ORDER BY sequence",
+        values![name],
+    )?;
+    let change = |event: crate::Event| {
+        Some(AliasChange {
+            alias: event.subject?,
+            version: event.version?,
+            replaced: event.replaced.and_then(|number| number.parse().ok()),
+            by: By { actor: event.actor, unix_ms: event.unix_ms },
+            name: event.name,
+        })
+    };
+    Ok(events.into_iter().filter_map(change).collect())
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base::{Digest, DigestWriter};
 use serde_json::Value;
 
-use crate::blobs::read_limited;
+use crate::blobs::disk::read_limited;
 use crate::error::{io, within};
 use crate::files::{WholeFile, write_whole};
 use crate::limits::{CHECKPOINT_BYTES_MAX, CHECKPOINTS_KEPT};
@@ -67,7 +67,7 @@ impl Store {
         within(|| "the length in bytes of a checkpoint".to_owned(), size, CHECKPOINT_BYTES_MAX)?;
         let header = header(step, manifest.as_bytes(), tensors);
         let folder = self.checkpoint_folder(run_key);
-        let _writing = self.writing()?;
+        let _writing = self.database.writing()?;
         write_whole(
             &*self.files,
             &[WholeFile { path: file(&folder, step), parts: vec![&header, manifest.as_bytes(), tensors] }],

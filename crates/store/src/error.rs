@@ -24,14 +24,14 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The database refused.
-    #[error("cannot {operation} in {}: {source}", path.display())]
+    #[error("cannot {operation} in {place}: {source}")]
     Database {
         /// What was tried, as an infinitive.
         operation: &'static str,
-        /// The database file.
-        path: PathBuf,
+        /// The database.
+        place: String,
         /// Why not.
-        source: rusqlite::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Another run holds the store.
     #[error("the store {} is locked by another run{}", path.display(), of_process(*holder))]
@@ -49,33 +49,32 @@ pub enum StoreError {
     },
     /// The database was made by a newer version of this program.
     #[error(
-        "the store {} has schema version {found}, and this program knows versions up to {known}; \
-         use the newer program that made it",
-        path.display()
+        "the store {place} has schema version {found}, and this program knows versions up to {known}; \
+         use the newer program that made it"
     )]
     UnknownSchema {
-        /// The store's folder.
-        path: PathBuf,
+        /// The store.
+        place: String,
         /// Its version.
         found: i64,
         /// The newest version known here.
         known: i64,
     },
     /// A blob that the rows speak of is not there.
-    #[error("blob {digest} is missing: {} does not exist", path.display())]
+    #[error("blob {digest} is missing: {place} does not exist")]
     MissingBlob {
         /// Its name.
         digest: Digest,
         /// Where it should be.
-        path: PathBuf,
+        place: String,
     },
     /// A blob's bytes are not those it is named after.
-    #[error("blob {digest} is damaged: the bytes of {} have digest {found}", path.display())]
+    #[error("blob {digest} is damaged: the bytes of {place} have digest {found}")]
     DamagedBlob {
         /// Its name.
         digest: Digest,
         /// Where it is.
-        path: PathBuf,
+        place: String,
         /// What its bytes hash to.
         found: Digest,
     },
@@ -139,16 +138,16 @@ pub(crate) fn within(what: impl FnOnce() -> String, found: u64, limit: u64) -> R
     if found <= limit { Ok(()) } else { Err(StoreError::TooLarge { what: what(), found, limit }) }
 }
 
-/// What may fail inside a transaction: a statement, which still lacks its operation and path, or
+/// What may fail inside a transaction: a statement, which still lacks its operation and place, or
 /// anything else.
 pub(crate) enum RowError {
-    Statement(rusqlite::Error),
+    Statement(Box<dyn std::error::Error + Send + Sync>),
     Store(StoreError),
 }
 
-impl From<rusqlite::Error> for RowError {
-    fn from(error: rusqlite::Error) -> Self {
-        RowError::Statement(error)
+impl RowError {
+    pub(crate) fn damaged(what: impl Into<String>, reason: impl ToString) -> Self {
+        RowError::Store(StoreError::damaged(what, reason))
     }
 }
 

@@ -15,19 +15,28 @@
 //! written down in `docs/formats/store.md`.
 
 mod aliases;
+mod annotations;
 mod blobs;
 mod checkpoints;
 mod database;
 mod error;
 mod export;
 mod files;
+mod garbage;
+mod history;
 mod limits;
+mod lineage;
 mod lock;
 mod manifest;
 mod names;
+mod promotion;
+mod recall;
 mod reference;
 mod register;
 mod runs;
+mod schemes;
+mod settings;
+mod signatures;
 mod stages;
 mod stats;
 mod store;
@@ -35,13 +44,23 @@ mod verify;
 mod versions;
 
 pub use aliases::AliasChange;
+pub use annotations::{About, Annotation};
 pub use checkpoints::{Checkpoint, CheckpointLoad, DamagedCheckpoint};
 pub use error::StoreError;
 pub use files::{DiskFiles, Files};
+pub use garbage::{Collection, Garbage};
+pub use history::{By, Event};
+pub use lineage::{Direction, Edge, Lineage, ParentRecord, Relation};
 pub use lock::RunLock;
 pub use manifest::{BlobEntry, Manifest, Port, TensorEntry};
+pub use promotion::Promotion;
+pub use recall::{Alias, Recall, RecallReport};
 pub use register::{EngineFacts, ModelRecord, Registered};
 pub use runs::{Run, RunRecord, RunState};
+pub use schemes::{
+    SchemeChild, SchemeParent, SchemeRecord, SchemeRegistered, SchemeSource, SchemeVersion,
+};
+pub use signatures::{Signature, TrustedKey};
 pub use stages::StageResult;
 pub use stats::Stats;
 pub use store::Store;

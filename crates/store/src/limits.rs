@@ -25,3 +25,11 @@ pub(crate) const TEXT_BYTES_MAX: u64 = 4096;
 pub(crate) const CHECKPOINTS_KEPT: usize = 2;
 /// How many known names, versions or aliases a message lists.
 pub(crate) const LISTED_MAX: usize = 10;
+/// Blobs up to this length are kept beside their rows: one write to the disk less for each.
+pub(crate) const INLINE_BYTES_MAX: usize = 16 << 10;
+/// What people say about a version: a description, a licence, a reason.
+pub(crate) const ANNOTATION_BYTES_MAX: u64 = 64 << 10;
+/// Direct parents of one version or scheme.
+pub(crate) const PARENTS_MAX: u64 = 1_000;
+/// Blobs beside one version, and files of one scheme's sources.
+pub(crate) const ATTACHMENTS_MAX: u64 = 1_000;

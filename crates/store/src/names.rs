@@ -23,6 +23,21 @@ pub(crate) fn check_run_id(id: &str) -> Result<(), StoreError> {
     refuse_unless(fits(id) && is_word(id), "invalid-run-id", "a run", id)
 }
 
+/// What a blob is for that is kept beside a version: as one part of a model's name.
+pub(crate) fn check_role(role: &str) -> Result<(), StoreError> {
+    refuse_unless(fits(role) && is_word(role), "invalid-role", "what is kept beside a model", role)
+}
+
+/// A tag: as one part of a model's name.
+pub(crate) fn check_tag(tag: &str) -> Result<(), StoreError> {
+    refuse_unless(fits(tag) && is_word(tag), "invalid-tag", "a tag", tag)
+}
+
+/// A registered scheme's name: as a model's.
+pub(crate) fn check_scheme_name(name: &str) -> Result<(), StoreError> {
+    refuse_unless(fits(name) && name.split('/').all(is_word), "invalid-scheme-name", "a scheme", name)
+}
+
 fn fits(name: &str) -> bool {
     name.len() as u64 <= NAME_BYTES_MAX
 }

@@ -1,11 +1,11 @@
 //! From what a user types to a model version: `name`, `name@N`, `name@alias`, digest prefix.
 
 use base::{Diagnostic, nearest};
-use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::database::{Rows, values};
 use crate::error::RowError;
 use crate::limits::LISTED_MAX;
-use crate::versions::{aliases, version_numbers};
+use crate::versions::{aliases, newest_number, version_numbers};
 
 /// Digits of a digest that a reference needs at least.
 const PREFIX_DIGITS_MIN: usize = 8;
@@ -18,12 +18,12 @@ pub(crate) struct Found {
 }
 
 /// The version that `reference` names.
-pub(crate) fn find(rows: &Connection, reference: &str) -> Result<Found, RowError> {
+pub(crate) fn find(rows: &dyn Rows, reference: &str) -> Result<Found, RowError> {
     let (name, rest) = match reference.split_once('@') {
         Some((name, rest)) => (name, Some(rest)),
         None => (reference, None),
     };
-    let Some(newest) = version_numbers(rows, name)?.last().copied() else {
+    let Some(newest) = newest_number(rows, name)? else {
         return match rest {
             None if is_prefix(name) => find_digest(rows, name),
             _ => Err(unknown_model(rows, name)?.into()),
@@ -38,9 +38,9 @@ pub(crate) fn find(rows: &Connection, reference: &str) -> Result<Found, RowError
 }
 
 /// Says that there is no model `name`, and which there are.
-pub(crate) fn unknown_model(rows: &Connection, name: &str) -> Result<Diagnostic, RowError> {
-    let mut query = rows.prepare_cached("SELECT DISTINCT name FROM versions ORDER BY name")?;
-    let known = query.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+pub(crate) fn unknown_model(rows: &dyn Rows, name: &str) -> Result<Diagnostic, RowError> {
+    let known: Vec<String> =
+        rows.all("SELECT DISTINCT name FROM versions ORDER BY name", &[], |row| row.get(0))?;
     let diagnostic = Diagnostic::new("unknown-model", format!("there is no model `{}`", shown(name)));
     if known.is_empty() {
         return Ok(diagnostic.help("the store holds no model yet; `heirloom run SCHEME` registers one"));
@@ -56,20 +56,17 @@ pub(crate) fn unknown_version(numbers: &[u32], name: &str, wanted: &str) -> Diag
         .help(format!("its versions are, newest first: {}", listed(&newest)))
 }
 
-fn find_number(rows: &Connection, name: &str, wanted: &str) -> Result<u32, RowError> {
-    let numbers = version_numbers(rows, name)?;
-    match wanted.parse() {
-        Ok(number) if numbers.binary_search(&number).is_ok() => Ok(number),
-        _ => Err(unknown_version(&numbers, name, &shown(wanted)).into()),
+fn find_number(rows: &dyn Rows, name: &str, wanted: &str) -> Result<u32, RowError> {
+    if let Ok(number) = wanted.parse::<u32>()
+        && rows.exists("SELECT 1 FROM versions WHERE name = ?1 AND version = ?2", values![name, number])?
+    {
+        return Ok(number);
     }
+    Err(unknown_version(&version_numbers(rows, name)?, name, &shown(wanted)).into())
 }
 
-fn find_alias(rows: &Connection, name: &str, alias: &str) -> Result<u32, RowError> {
-    let version: Option<u32> = rows
-        .prepare_cached("SELECT version FROM aliases WHERE name = ?1 AND alias = ?2")?
-        .query_row(params![name, alias], |row| row.get(0))
-        .optional()?;
-    if let Some(version) = version {
+fn find_alias(rows: &dyn Rows, name: &str, alias: &str) -> Result<u32, RowError> {
+    if let Some(version) = alias_target(rows, name, alias)? {
         return Ok(version);
     }
     let known: Vec<String> = aliases(rows, name)?.into_iter().map(|(alias, _)| alias).collect();
@@ -83,17 +80,25 @@ fn find_alias(rows: &Connection, name: &str, alias: &str) -> Result<u32, RowErro
     Err(suggest(diagnostic, alias, "its aliases are", &known).into())
 }
 
+/// The version that `name@alias` points at, if there is such an alias.
+pub(crate) fn alias_target(rows: &dyn Rows, name: &str, alias: &str) -> Result<Option<u32>, RowError> {
+    rows.first(
+        "SELECT version FROM aliases WHERE name = ?1 AND alias = ?2",
+        values![name, alias],
+        |row| row.get(0),
+    )
+}
+
 /// The oldest version of the one model whose digest begins with `prefix`.
-fn find_digest(rows: &Connection, prefix: &str) -> Result<Found, RowError> {
+fn find_digest(rows: &dyn Rows, prefix: &str) -> Result<Found, RowError> {
     let from = prefix.to_lowercase();
     let to = format!("{from}g"); // after every digest that begins with `from`
-    let mut query = rows.prepare_cached(
+    let matches: Vec<(String, Found)> = rows.all(
         "SELECT model, name, version FROM versions WHERE model >= ?1 AND model < ?2
          ORDER BY model, created_unix_ms, name, version",
+        values![&from, &to],
+        |row| Ok((row.get(0)?, Found { name: row.get(1)?, version: row.get(2)? })),
     )?;
-    let matches = query
-        .query_map([&from, &to], |row| Ok((row.get(0)?, Found { name: row.get(1)?, version: row.get(2)? })))?
-        .collect::<Result<Vec<(String, Found)>, _>>()?;
     let Some((digest, found)) = matches.first() else {
         return Err(unknown_model(rows, prefix)?.into());
     };
@@ -126,7 +131,7 @@ fn suggest(diagnostic: Diagnostic, wanted: &str, introduction: &str, known: &[St
     diagnostic.help(format!("{introduction} {}", listed(known)))
 }
 
-fn listed(items: &[String]) -> String {
+pub(crate) fn listed(items: &[String]) -> String {
     let mut text = items.iter().take(LISTED_MAX).cloned().collect::<Vec<_>>().join(", ");
     if items.len() > LISTED_MAX {
         text += &format!(" and {} more", items.len() - LISTED_MAX);
@@ -135,6 +140,6 @@ fn listed(items: &[String]) -> String {
 }
 
 /// What a user typed, fit to be shown.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -1,16 +1,19 @@
 //! Registering a model: blobs first, then all rows in one transaction.
 
 use base::Digest;
-use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use tensor::Tensor;
 
-use crate::blobs::{Blob, insert_blobs};
+use crate::annotations::{About, set_about};
+use crate::blobs::{Blob, Written};
+use crate::database::{Rows, values};
 use crate::error::{RowError, within};
-use crate::limits::{DOCUMENT_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::names::check_model_name;
+use crate::history::{By, Details, append};
+use crate::limits::{ATTACHMENTS_MAX, DOCUMENT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX};
+use crate::lineage::{ParentRecord, insert_parents};
+use crate::names::{check_model_name, check_role};
 use crate::reference::Found;
-use crate::versions::version;
+use crate::versions::{newest_number, version};
 use crate::{BlobEntry, Manifest, ModelVersion, Port, Store, StoreError, TensorEntry};
 
 /// Everything about a model that is to be registered.
@@ -42,8 +45,15 @@ pub struct ModelRecord {
     pub run: Option<String>,
     /// What computed it.
     pub engine: EngineFacts,
-    /// The present time, in milliseconds since 1970.
-    pub created_unix_ms: i64,
+    /// Description, licence, intended use, tags.
+    pub about: About,
+    /// Which versions it was made from, and how.
+    pub parents: Vec<ParentRecord>,
+    /// Bytes to be kept beside it that are no part of the model, by role: `scheme_sources`,
+    /// `records`, `cases`.
+    pub attachments: Vec<(String, Vec<u8>)>,
+    /// Who registers it, and when.
+    pub by: By,
 }
 
 /// What computed a model's weights; part of reproducing them, not of the model.
@@ -76,7 +86,8 @@ impl Store {
     /// Registers a model as the next version of its name, durably, whoever else registers at the
     /// same time. A model of the same digest under the same name is not registered again.
     ///
-    /// Errors   an ill-formed name; something beyond a limit; the world. Then nothing is registered.
+    /// Errors   an ill-formed name; an unknown parent, or one that it shares nothing with though it
+    /// says it was fine-tuned from it; something beyond a limit; the world. Then nothing is registered.
     pub fn register(&self, record: &ModelRecord) -> Result<Registered, StoreError> {
         let metrics = check(record)?;
         let tensors: Vec<Vec<u8>> = record.tensors.iter().map(|(_, tensor)| tensor.to_bytes()).collect();
@@ -84,79 +95,157 @@ impl Store {
         blobs.extend(tensors.iter().map(|bytes| Blob::of(bytes)));
         let manifest = manifest(record, &blobs);
         let text = manifest.encode()?;
-        let entry = Entry { record, blobs: &blobs, manifest: &manifest, text: &text, metrics: &metrics };
+        let attached: Vec<Blob<'_>> = record.attachments.iter().map(|(_, bytes)| Blob::of(bytes)).collect();
 
-        let _writing = self.writing()?;
-        self.write_blobs(&blobs)?;
+        let _writing = self.database.writing()?;
+        let written = self.write_blobs(&[&blobs[..], &attached[..]].concat())?;
+        let entry = Entry { record, written, attached, manifest, text, metrics };
         self.write("register a model", |rows| entry.insert(rows))
+    }
+
+    /// The bytes that were kept beside `version` as `role`, if any were.
+    pub fn attachment(&self, version: &ModelVersion, role: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let digest: Option<Digest> = self.read("look up what is kept beside a model", |rows| {
+            rows.first(
+                "SELECT blob FROM version_blobs WHERE name = ?1 AND version = ?2 AND role = ?3",
+                values![&version.name, version.version, role],
+                |row| row.get(0),
+            )
+        })?;
+        digest.map(|digest| self.get(digest)).transpose()
     }
 }
 
 /// A checked record, with what is computed from it.
 struct Entry<'a> {
     record: &'a ModelRecord,
-    blobs: &'a [Blob<'a>],
-    manifest: &'a Manifest,
-    text: &'a str,
-    metrics: &'a str,
+    written: Written<'a>,
+    attached: Vec<Blob<'a>>,
+    manifest: Manifest,
+    text: String,
+    metrics: String,
 }
 
 impl Entry<'_> {
-    fn insert(&self, rows: &Connection) -> Result<Registered, RowError> {
-        let name = &self.record.name;
+    fn insert(&self, rows: &dyn Rows) -> Result<Registered, RowError> {
+        let record = self.record;
+        let name = &record.name;
         let digest = Digest::of(self.text.as_bytes());
-        let existing: Option<u32> = rows
-            .prepare_cached("SELECT version FROM versions WHERE name = ?1 AND model = ?2")?
-            .query_row(params![name, digest.to_string()], |row| row.get(0))
-            .optional()?;
+        let existing: Option<u32> = rows.first(
+            "SELECT version FROM versions WHERE name = ?1 AND model = ?2",
+            values![name, digest],
+            |row| row.get(0),
+        )?;
         if let Some(number) = existing {
             return Ok(Registered::Existing(version(rows, &Found { name: name.clone(), version: number })?));
         }
-        insert_blobs(rows, self.blobs)?;
-        self.insert_model(rows, digest)?;
-        let number = self.insert_version(rows, digest)?;
-        Ok(Registered::New(version(rows, &Found { name: name.clone(), version: number })?))
+        self.written.insert(rows)?;
+        insert_model(rows, digest, &self.text, &self.manifest)?;
+        let number = newest_number(rows, name)?.unwrap_or(0) + 1;
+        let found = Found { name: name.clone(), version: number };
+        self.row(number, digest).insert(rows)?;
+        let attached = record.attachments.iter().zip(&self.attached);
+        insert_attachments(rows, &found, attached.map(|((role, _), blob)| (role.as_str(), blob.digest)))?;
+        insert_parents(rows, &found, &self.manifest, &record.parents)?;
+        set_about(rows, &found, &record.about)?;
+        let digest = digest.to_string();
+        let details = Details { value: Some(&digest), ..Details::default() };
+        append(rows, &record.by, "register", name, Some(number), &details)?;
+        Ok(Registered::New(version(rows, &found)?))
     }
 
-    fn insert_model(&self, rows: &Connection, digest: Digest) -> Result<(), RowError> {
-        rows.prepare_cached(
-            "INSERT INTO models (digest, manifest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![digest.to_string(), self.text, self.manifest.bytes() as i64])?;
-        let mut insert = rows
-            .prepare_cached("INSERT INTO model_blobs (model, blob) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
-        for blob in self.manifest.blobs() {
-            insert.execute([digest.to_string(), blob.digest.to_string()])?;
-        }
-        Ok(())
-    }
-
-    fn insert_version(&self, rows: &Connection, digest: Digest) -> Result<u32, RowError> {
+    fn row(&self, number: u32, model: Digest) -> VersionRow {
         let record = self.record;
-        let newest: u32 = rows
-            .prepare_cached("SELECT coalesce(max(version), 0) FROM versions WHERE name = ?1")?
-            .query_row([&record.name], |row| row.get(0))?;
-        let number = newest + 1;
-        rows.prepare_cached(
+        VersionRow {
+            name: record.name.clone(),
+            version: number,
+            model,
+            scheme: Digest::of(record.scheme.as_bytes()),
+            scheme_digest: record.scheme_digest,
+            data_digest: record.data_digest,
+            metrics: self.metrics.clone(),
+            run: record.run.clone(),
+            engine: record.engine.clone(),
+            created_unix_ms: record.by.unix_ms,
+        }
+    }
+}
+
+/// One row of `versions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VersionRow {
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) model: Digest,
+    pub(crate) scheme: Digest,
+    pub(crate) scheme_digest: Digest,
+    pub(crate) data_digest: Digest,
+    pub(crate) metrics: String,
+    pub(crate) run: Option<String>,
+    pub(crate) engine: EngineFacts,
+    pub(crate) created_unix_ms: i64,
+}
+
+impl VersionRow {
+    pub(crate) fn insert(&self, rows: &dyn Rows) -> Result<(), RowError> {
+        rows.execute(
             "INSERT INTO versions (name, version, model, scheme, scheme_digest, data_digest, metrics, run,
                                    cpu_level, engine_version, created_unix_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?
-        .execute(params![
-            record.name,
-            number,
-            digest.to_string(),
-            Digest::of(record.scheme.as_bytes()).to_string(),
-            record.scheme_digest.to_string(),
-            record.data_digest.to_string(),
-            self.metrics,
-            record.run,
-            record.engine.cpu_level,
-            record.engine.format_version,
-            record.created_unix_ms,
-        ])?;
-        Ok(number)
+            values![
+                &self.name,
+                self.version,
+                self.model,
+                self.scheme,
+                self.scheme_digest,
+                self.data_digest,
+                &self.metrics,
+                self.run.as_deref(),
+                &self.engine.cpu_level,
+                self.engine.format_version,
+                self.created_unix_ms,
+            ],
+        )?;
+        Ok(())
     }
+}
+
+/// Adds the content of a model, unless it is there. Its blobs have rows.
+pub(crate) fn insert_model(
+    rows: &dyn Rows,
+    digest: Digest,
+    text: &str,
+    manifest: &Manifest,
+) -> Result<(), RowError> {
+    let added = rows.execute(
+        "INSERT INTO models (digest, manifest, bytes) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        values![digest, text, manifest.bytes() as i64],
+    )?;
+    if added == 0 {
+        return Ok(());
+    }
+    for blob in manifest.blobs() {
+        rows.execute(
+            "INSERT INTO model_blobs (model, blob) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            values![digest, blob.digest],
+        )?;
+    }
+    Ok(())
+}
+
+/// Notes which blobs are kept beside a version. They have rows.
+pub(crate) fn insert_attachments<'a>(
+    rows: &dyn Rows,
+    of: &Found,
+    attachments: impl Iterator<Item = (&'a str, Digest)>,
+) -> Result<(), RowError> {
+    for (role, blob) in attachments {
+        rows.execute(
+            "INSERT INTO version_blobs (name, version, role, blob) VALUES (?1, ?2, ?3, ?4)",
+            values![&of.name, of.version, role, blob],
+        )?;
+    }
+    Ok(())
 }
 
 /// Refuses what cannot be registered; returns the metrics' text.
@@ -164,6 +253,10 @@ fn check(record: &ModelRecord) -> Result<String, StoreError> {
     check_model_name(&record.name)?;
     let length = record.engine.cpu_level.len().max(record.run.as_ref().map_or(0, String::len));
     within(|| "the name of a run or CPU level".to_owned(), length as u64, TEXT_BYTES_MAX)?;
+    within(|| "the list of a model's parents".to_owned(), record.parents.len() as u64, PARENTS_MAX)?;
+    let attachments = record.attachments.len() as u64;
+    within(|| "the list of what is kept beside a model".to_owned(), attachments, ATTACHMENTS_MAX)?;
+    record.attachments.iter().try_for_each(|(role, _)| check_role(role))?;
     document_text("the metrics of a model", &record.metrics)
 }
 

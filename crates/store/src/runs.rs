@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use base::{Diagnostic, Digest};
-use rusqlite::{OptionalExtension, Row, params};
 
+use crate::database::{Row, values};
 use crate::error::{RowError, io};
 use crate::files::{WholeFile, sync_folders_of, write_whole};
 use crate::names::check_run_id;
-use crate::versions::digest;
 use crate::{RunLock, Store, StoreError};
 
 /// How a run stands.
@@ -77,12 +76,7 @@ impl Store {
                  ON CONFLICT (id) DO UPDATE SET
                      scheme_digest = excluded.scheme_digest, key = excluded.key, state = excluded.state,
                      started_unix_ms = excluded.started_unix_ms, finished_unix_ms = NULL",
-                params![
-                    record.id,
-                    record.scheme_digest.to_string(),
-                    record.key.to_string(),
-                    record.started_unix_ms
-                ],
+                values![&record.id, record.scheme_digest, record.key, record.started_unix_ms],
             )?;
             Ok(())
         })?;
@@ -95,7 +89,7 @@ impl Store {
         self.write("note that a run ended", |rows| {
             let changed = rows.execute(
                 "UPDATE runs SET state = ?2, finished_unix_ms = ?3 WHERE id = ?1",
-                params![id, state.name(), finished_unix_ms],
+                values![id, state.name(), finished_unix_ms],
             )?;
             if changed == 0 { Err(unknown_run(id).into()) } else { Ok(()) }
         })
@@ -104,16 +98,12 @@ impl Store {
     /// Every run, in the order they started.
     pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
         self.read("list the runs", |rows| {
-            let mut query = rows.prepare_cached(
+            rows.all(
                 "SELECT id, scheme_digest, key, state, started_unix_ms, finished_unix_ms
                  FROM runs ORDER BY started_unix_ms, id",
-            )?;
-            let mut rows = query.query([])?;
-            let mut runs = Vec::new();
-            while let Some(row) = rows.next()? {
-                runs.push(run(row)?);
-            }
-            Ok(runs)
+                &[],
+                run,
+            )
         })
     }
 
@@ -122,24 +112,23 @@ impl Store {
     /// Errors   no such run.
     pub fn run(&self, id: &str) -> Result<Run, StoreError> {
         self.read("look up a run", |rows| {
-            let mut query = rows.prepare_cached(
+            let found = rows.first(
                 "SELECT id, scheme_digest, key, state, started_unix_ms, finished_unix_ms FROM runs WHERE id = ?1",
+                values![id],
+                run,
             )?;
-            let mut rows = query.query([id])?;
-            match rows.next()? {
-                Some(row) => run(row),
-                None => Err(unknown_run(id).into()),
-            }
+            found.ok_or_else(|| unknown_run(id).into())
         })
     }
 
     /// The newest run whose key is `key`, if there is one.
     pub fn newest_run_of(&self, key: Digest) -> Result<Option<Run>, StoreError> {
         let id: Option<String> = self.read("look up a run", |rows| {
-            let mut query = rows.prepare_cached(
+            rows.first(
                 "SELECT id FROM runs WHERE key = ?1 ORDER BY started_unix_ms DESC, id DESC LIMIT 1",
-            )?;
-            Ok(query.query_row([key.to_string()], |row| row.get(0)).optional()?)
+                values![key],
+                |row| row.get(0),
+            )
         })?;
         id.map(|id| self.run(&id)).transpose()
     }
@@ -156,7 +145,7 @@ impl Store {
     pub fn write_run_file(&self, id: &str, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         check_run_id(name)?;
         let path = self.run_folder(id)?.join(name);
-        let _writing = self.writing()?;
+        let _writing = self.database.writing()?;
         write_whole(&*self.files, &[WholeFile { path: path.clone(), parts: vec![bytes] }])?;
         Ok(path)
     }
@@ -164,13 +153,13 @@ impl Store {
     /// Whoever holds the run lock knows that no other run is alive.
     pub(crate) fn interrupt_dead_runs(&self) -> Result<(), StoreError> {
         self.write("note that runs were interrupted", |rows| {
-            rows.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'", [])?;
+            rows.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'", &[])?;
             Ok(())
         })
     }
 }
 
-fn run(row: &Row<'_>) -> Result<Run, RowError> {
+fn run(row: &dyn Row) -> Result<Run, RowError> {
     let id: String = row.get(0)?;
     let what = || format!("the row of run `{id}`");
     let state: String = row.get(3)?;
@@ -179,8 +168,8 @@ fn run(row: &Row<'_>) -> Result<Run, RowError> {
         .find(|known| known.name() == state)
         .ok_or_else(|| StoreError::damaged(what(), format!("unknown state `{state}`")))?;
     let record = RunRecord {
-        scheme_digest: digest(row, 1, what)?,
-        key: digest(row, 2, what)?,
+        scheme_digest: row.get(1)?,
+        key: row.get(2)?,
         started_unix_ms: row.get(4)?,
         id: id.clone(),
     };

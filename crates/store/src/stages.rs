@@ -1,9 +1,9 @@
 //! The stage cache: what a finished stage came to, under its content key.
 
 use base::Digest;
-use rusqlite::{OptionalExtension, params};
 use serde_json::Value;
 
+use crate::database::values;
 use crate::error::within;
 use crate::limits::STAGE_BLOBS_MAX;
 use crate::register::document_text;
@@ -25,17 +25,14 @@ impl Store {
         let what = || format!("the result of stage {key}");
         self.read("look up a stage's result", |rows| {
             let text: Option<String> = rows
-                .prepare_cached("SELECT result FROM stage_results WHERE key = ?1")?
-                .query_row([key.to_string()], |row| row.get(0))
-                .optional()?;
+                .first("SELECT result FROM stage_results WHERE key = ?1", values![key], |row| row.get(0))?;
             let Some(text) = text else { return Ok(None) };
             let result = serde_json::from_str(&text).map_err(|error| StoreError::damaged(what(), error))?;
-            let mut query =
-                rows.prepare_cached("SELECT blob FROM stage_blobs WHERE key = ?1 ORDER BY position")?;
-            let blobs = query
-                .query_map([key.to_string()], |row| row.get::<_, String>(0))?
-                .map(|blob| Ok(blob?.parse().map_err(|error| StoreError::damaged(what(), error))?))
-                .collect::<Result<_, crate::error::RowError>>()?;
+            let blobs = rows.all(
+                "SELECT blob FROM stage_blobs WHERE key = ?1 ORDER BY position",
+                values![key],
+                |row| row.get(0),
+            )?;
             Ok(Some(StageResult { result, blobs }))
         })
     }
@@ -46,20 +43,18 @@ impl Store {
     pub fn stage_put(&self, key: Digest, stage: &StageResult) -> Result<(), StoreError> {
         let text = document_text("a stage's result", &stage.result)?;
         within(|| "the list of a stage's blobs".to_owned(), stage.blobs.len() as u64, STAGE_BLOBS_MAX)?;
-        let _writing = self.writing()?;
+        let _writing = self.database.writing()?;
         self.write("keep a stage's result", |rows| {
-            let key = key.to_string();
-            rows.prepare_cached("DELETE FROM stage_results WHERE key = ?1")?.execute([&key])?;
-            rows.prepare_cached("INSERT INTO stage_results (key, result) VALUES (?1, ?2)")?
-                .execute([&key, &text])?;
-            let mut known = rows.prepare_cached("SELECT 1 FROM blobs WHERE digest = ?1")?;
-            let mut insert =
-                rows.prepare_cached("INSERT INTO stage_blobs (key, position, blob) VALUES (?1, ?2, ?3)")?;
+            rows.execute("DELETE FROM stage_results WHERE key = ?1", values![key])?;
+            rows.execute("INSERT INTO stage_results (key, result) VALUES (?1, ?2)", values![key, &text])?;
             for (position, &digest) in stage.blobs.iter().enumerate() {
-                if !known.exists([digest.to_string()])? {
-                    return Err(StoreError::MissingBlob { digest, path: self.blob_path(digest) }.into());
+                if !rows.exists("SELECT 1 FROM blobs WHERE digest = ?1", values![digest])? {
+                    return Err(self.missing(digest).into());
                 }
-                insert.execute(params![key, position as i64, digest.to_string()])?;
+                rows.execute(
+                    "INSERT INTO stage_blobs (key, position, blob) VALUES (?1, ?2, ?3)",
+                    values![key, position as i64, digest],
+                )?;
             }
             Ok(())
         })
@@ -68,7 +63,7 @@ impl Store {
     /// Forgets what the stage with the content key `key` came to.
     pub fn stage_remove(&self, key: Digest) -> Result<(), StoreError> {
         self.write("forget a stage's result", |rows| {
-            rows.execute("DELETE FROM stage_results WHERE key = ?1", [key.to_string()])?;
+            rows.execute("DELETE FROM stage_results WHERE key = ?1", values![key])?;
             Ok(())
         })
     }

@@ -9,14 +9,18 @@ pub struct Stats {
     pub models: u64,
     /// Model versions under all names.
     pub versions: u64,
+    /// Versions of registered schemes.
+    pub schemes: u64,
     /// Runs.
     pub runs: u64,
     /// Finished stages in the cache.
     pub stage_results: u64,
     /// Blobs.
     pub blobs: u64,
-    /// Bytes of all blobs, as they are on the disk.
+    /// Bytes of all blobs, each counted once, before compression.
     pub physical_bytes: u64,
+    /// Bytes that the large blobs' files take, after compression.
+    pub file_bytes: u64,
     /// Bytes of all versions' graphs and tensors, as if none were shared.
     pub logical_bytes: u64,
     /// Checkpoints.
@@ -29,22 +33,23 @@ impl Store {
     /// Counts and sizes. Looks at rows and file lengths only.
     pub fn stats(&self) -> Result<Stats, StoreError> {
         let mut stats = self.read("count", |rows| {
-            let number = |query: &str| {
-                rows.query_row(query, [], |row| row.get::<_, i64>(0)).map(|number| number as u64)
-            };
+            let number = |query: &str| rows.only::<u64>(query, &[]);
             Ok(Stats {
                 models: number("SELECT count(DISTINCT name) FROM versions")?,
                 versions: number("SELECT count(*) FROM versions")?,
+                schemes: number("SELECT count(*) FROM schemes")?,
                 runs: number("SELECT count(*) FROM runs")?,
                 stage_results: number("SELECT count(*) FROM stage_results")?,
                 blobs: number("SELECT count(*) FROM blobs")?,
-                physical_bytes: number("SELECT coalesce(sum(bytes), 0) FROM blobs")?,
+                physical_bytes: number("SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM blobs")?,
                 logical_bytes: number(
-                    "SELECT coalesce(sum(m.bytes), 0) FROM versions v JOIN models m ON m.digest = v.model",
+                    "SELECT CAST(coalesce(sum(m.bytes), 0) AS BIGINT)
+                     FROM versions v JOIN models m ON m.digest = v.model",
                 )?,
                 ..Stats::default()
             })
         })?;
+        stats.file_bytes = self.blobs.list()?.iter().map(|(_, bytes)| bytes).sum();
         for path in self.checkpoint_files()? {
             stats.checkpoints += 1;
             stats.checkpoint_bytes += path.metadata().map_or(0, |metadata| metadata.len());

@@ -2,20 +2,23 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rusqlite::Connection;
-
-use crate::database::{self, Missing};
+use crate::blobs::BlobFiles;
+use crate::blobs::disk::{DiskBlobs, sweep};
+use crate::database::Database;
+use crate::database::sqlite::{Missing, Sqlite};
 use crate::error::io;
-use crate::files::{is_temporary, sync_folders_of};
-use crate::lock::WritingLock;
+use crate::files::sync_folders_of;
 use crate::{DiskFiles, Files, RunLock, StoreError};
 
 /// An open store. It belongs to one thread at a time; every thread opens its own.
 pub struct Store {
+    /// Runs, checkpoints and the run's lock are here; with SQLite the registry too.
     pub(crate) root: PathBuf,
-    pub(crate) files: Box<dyn Files>,
-    pub(crate) database: Connection,
+    pub(crate) files: Arc<dyn Files>,
+    pub(crate) database: Box<dyn Database>,
+    pub(crate) blobs: Box<dyn BlobFiles>,
 }
 
 impl Store {
@@ -40,16 +43,16 @@ impl Store {
     ///
     /// Errors   no store there; a newer schema; the world.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Store::open_with(path, Box::new(DiskFiles))
+        Store::open_with(path, Arc::new(DiskFiles))
     }
 
     /// Opens the store in the folder `path`, which changes files through `files`.
-    pub fn open_with(path: &Path, files: Box<dyn Files>) -> Result<Self, StoreError> {
+    pub fn open_with(path: &Path, files: Arc<dyn Files>) -> Result<Self, StoreError> {
         if !path.join(Store::DATABASE).is_file() {
             return Err(StoreError::NotAStore { path: path.to_owned() });
         }
-        let database = database::open(path, Missing::Refuse)?;
-        Ok(Store { root: path.to_owned(), files, database })
+        let database = Sqlite::open(path, Missing::Refuse)?;
+        Ok(Store::assemble(path, files, Box::new(database)))
     }
 
     /// Opens the store in the folder `path`, making both if they are missing. A folder that holds
@@ -59,14 +62,19 @@ impl Store {
         if missing {
             create_folders(path)?;
         }
-        let database = database::open(path, Missing::Create)?;
+        let database = Sqlite::open(path, Missing::Create)?;
         if missing {
             sync_folders_of(&DiskFiles, std::iter::once(path.join(Store::DATABASE).as_path()))?;
         }
-        Ok(Store { root: path.to_owned(), files: Box::new(DiskFiles), database })
+        Ok(Store::assemble(path, Arc::new(DiskFiles), Box::new(database)))
     }
 
-    /// The store's folder.
+    fn assemble(path: &Path, files: Arc<dyn Files>, database: Box<dyn Database>) -> Self {
+        let blobs = Box::new(DiskBlobs::new(Store::blob_folder(path), files.clone()));
+        Store { root: path.to_owned(), files, database, blobs }
+    }
+
+    /// The folder with the store's runs and checkpoints.
     pub fn path(&self) -> &Path {
         &self.root
     }
@@ -83,20 +91,17 @@ impl Store {
         Ok(lock)
     }
 
-    /// Everyone between writing a file and committing the rows that speak of it holds this.
-    pub(crate) fn writing(&self) -> Result<WritingLock, StoreError> {
-        WritingLock::shared(&self.root)
-    }
-
     fn remove_stray_files(&self) -> Result<(), StoreError> {
         // While somebody writes, a temporary file may be theirs: leave them to the next run.
-        let Some(_alone) = WritingLock::try_alone(&self.root)? else { return Ok(()) };
-        for area in [Store::BLOBS, Store::CHECKPOINTS, Store::RUNS] {
-            for folder in entries(&self.root.join(area))? {
-                for path in entries(&folder)?.iter().filter(|path| is_temporary(&file_name(path))) {
-                    self.files.remove(path).map_err(io("remove", path))?;
-                }
-            }
+        let Some(_alone) = self.database.try_alone()? else { return Ok(()) };
+        self.sweep()
+    }
+
+    /// Removes every temporary file. The caller holds the writing lock alone.
+    pub(crate) fn sweep(&self) -> Result<(), StoreError> {
+        self.blobs.sweep()?;
+        for area in [Store::CHECKPOINTS, Store::RUNS] {
+            sweep(&*self.files, &self.root.join(area))?;
         }
         Ok(())
     }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use base::Digest;
-use rusqlite::Connection;
 
-use crate::blobs::read_limited;
+use crate::blobs::disk::read_limited;
+use crate::blobs::{Encoding, blob_row};
 use crate::checkpoints::decode;
+use crate::database::Rows;
 use crate::error::RowError;
-use crate::files::is_temporary;
 use crate::limits::CHECKPOINT_BYTES_MAX;
-use crate::store::{entries, file_name};
 use crate::{Manifest, Store, StoreError};
 
 /// What checking a store came to.
@@ -45,7 +44,10 @@ impl Store {
     /// checkpoint. Finds everything that is wrong; an error means that it could not look.
     pub fn verify(&self) -> Result<Verification, StoreError> {
         // The rows first: blobs are written before rows, so each row's blob is there to be found.
-        let mut snapshot = self.read("check the registry", snapshot)?;
+        let mut snapshot = self.read("check the registry", |rows| {
+            let problems = self.database.problems(rows)?;
+            snapshot(rows, problems)
+        })?;
         let mut report = Verification { checked: 0, problems: std::mem::take(&mut snapshot.problems) };
         self.verify_blobs(&snapshot, &mut report)?;
         verify_models(&snapshot, &mut report);
@@ -67,17 +69,15 @@ impl Store {
 
     /// Hashes every blob that a row or a file speaks of.
     fn verify_blobs(&self, snapshot: &Snapshot, report: &mut Verification) -> Result<(), StoreError> {
-        let mut blobs: BTreeMap<String, Option<i64>> =
-            snapshot.blobs.iter().map(|(digest, &bytes)| (digest.clone(), Some(bytes))).collect();
-        for folder in entries(&self.root.join(Store::BLOBS))? {
-            for path in
-                entries(&folder)?.iter().map(|path| file_name(path)).filter(|name| !is_temporary(name))
-            {
-                blobs.entry(format!("{}{path}", file_name(&folder))).or_default();
-            }
+        for (name, &bytes) in &snapshot.blobs {
+            report.check(&format!("blob {name}"), self.blob_damage(name, Some(bytes)));
         }
-        for (name, bytes) in blobs {
-            report.check(&format!("blob {name}"), self.blob_damage(&name, bytes));
+        for (key, _) in self.blobs.list()? {
+            let digest = Encoding::of_key(&key).map(|(digest, _)| digest.to_string());
+            if digest.as_ref().is_none_or(|digest| !snapshot.blobs.contains_key(digest)) {
+                let name = digest.unwrap_or(key);
+                report.check(&format!("blob {name}"), self.blob_damage(&name, None));
+            }
         }
         Ok(())
     }
@@ -85,8 +85,12 @@ impl Store {
     /// What is wrong with one blob, whose row says that it has `bytes` bytes.
     fn blob_damage(&self, name: &str, bytes: Option<i64>) -> Option<String> {
         let Ok(digest) = name.parse::<Digest>() else { return Some("its name is not a digest".to_owned()) };
-        match self.get(digest) {
-            Ok(found) if bytes.is_some_and(|bytes| bytes != found.len() as i64) => {
+        let row = match self.read("look up a blob", |rows| blob_row(rows, digest)) {
+            Ok(row) => row,
+            Err(error) => return Some(error.to_string()),
+        };
+        match self.content(digest, row) {
+            Ok((found, _)) if bytes.is_some_and(|bytes| bytes != found.len() as i64) => {
                 Some(format!("its row says {bytes:?} bytes and it has {}", found.len()))
             }
             Ok(_) => None,
@@ -138,45 +142,25 @@ fn model_damage(snapshot: &Snapshot, digest: &str, text: &str, bytes: i64) -> Re
     }
 }
 
-fn snapshot(rows: &Connection) -> Result<Snapshot, RowError> {
-    let mut blobs = rows.prepare("SELECT digest, bytes FROM blobs")?;
-    let mut models = rows.prepare("SELECT digest, manifest, bytes FROM models ORDER BY digest")?;
-    let mut links = rows.prepare("SELECT model, blob FROM model_blobs ORDER BY model, blob")?;
-    let mut documents = rows.prepare(
-        "SELECT 'version ' || name || '@' || version, metrics FROM versions
-         UNION ALL SELECT 'stage result ' || key, result FROM stage_results ORDER BY 1",
-    )?;
+fn snapshot(rows: &dyn Rows, problems: Vec<Problem>) -> Result<Snapshot, RowError> {
     let mut model_blobs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for link in links.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))? {
-        let (model, blob) = link?;
-        model_blobs.entry(model).or_default().push(blob);
-    }
+    rows.each("SELECT model, blob FROM model_blobs ORDER BY model, blob", &[], &mut |row| {
+        model_blobs.entry(row.get(0)?).or_default().push(row.get(1)?);
+        Ok(())
+    })?;
+    let pair = |row: &dyn crate::database::Row| Ok((row.get(0)?, row.get(1)?));
     Ok(Snapshot {
-        blobs: blobs.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?,
-        models: models
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<Result<_, _>>()?,
+        blobs: rows.all("SELECT digest, bytes FROM blobs", &[], pair)?.into_iter().collect(),
+        models: rows.all("SELECT digest, manifest, bytes FROM models ORDER BY digest", &[], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?,
         model_blobs,
-        documents: documents
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?,
-        problems: database_problems(rows)?,
+        documents: rows.all(
+            "SELECT 'version ' || name || '@' || version, metrics FROM versions
+             UNION ALL SELECT 'stage result ' || key, result FROM stage_results ORDER BY 1",
+            &[],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?,
+        problems,
     })
-}
-
-/// What the database itself finds wrong: damaged pages, references that lead nowhere.
-fn database_problems(rows: &Connection) -> Result<Vec<Problem>, RowError> {
-    let mut integrity = rows.prepare("PRAGMA integrity_check")?;
-    let mut references = rows.prepare("PRAGMA foreign_key_check")?;
-    let mut problems = Vec::new();
-    for reason in integrity.query_map([], |row| row.get::<_, String>(0))? {
-        problems.push(Problem { what: "the registry".to_owned(), reason: reason? });
-    }
-    problems.retain(|problem| problem.reason != "ok");
-    for pair in references.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))? {
-        let (table, target) = pair?;
-        let reason = format!("a row speaks of one in `{target}` that does not exist");
-        problems.push(Problem { what: format!("table `{table}`"), reason });
-    }
-    Ok(problems)
 }

@@ -1,13 +1,15 @@
 //! Reading model versions.
 
+use std::collections::BTreeMap;
+
 use base::Digest;
-use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 
+use crate::database::{Row, Rows, values};
 use crate::error::{RowError, within};
 use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::reference::{self, Found};
-use crate::{EngineFacts, Manifest, Store, StoreError};
+use crate::{EngineFacts, Manifest, Store, StoreError, database};
 
 /// A model under its name and number, with the circumstances of its making. Immutable, but for the
 /// aliases that point at it.
@@ -70,21 +72,19 @@ impl Store {
     /// Every model, by name.
     pub fn list_models(&self) -> Result<Vec<ModelSummary>, StoreError> {
         self.read("list the models", |rows| {
-            let mut query = rows.prepare_cached(
-                "SELECT name, max(version), count(*) FROM versions GROUP BY name ORDER BY name",
+            let newest = select(
+                rows,
+                "JOIN (SELECT name, max(version) AS version FROM versions GROUP BY name) newest
+                 ON newest.name = v.name AND newest.version = v.version ORDER BY v.name",
+                &[],
             )?;
-            let names = query
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-                .collect::<Result<Vec<(String, u32, u32)>, _>>()?;
-            names
-                .into_iter()
-                .map(|(name, newest, versions)| {
-                    let found = Found { name, version: newest };
-                    Ok(ModelSummary {
-                        newest: version(rows, &found)?,
-                        versions,
-                        aliases: aliases(rows, &found.name)?,
-                    })
+            let counts: Vec<u32> =
+                rows.all("SELECT count(*) FROM versions GROUP BY name ORDER BY name", &[], |row| row.get(0))?;
+            let summaries = newest.into_iter().zip(counts);
+            summaries
+                .map(|(newest, versions)| {
+                    let aliases = aliases(rows, &newest.name)?;
+                    Ok(ModelSummary { newest, versions, aliases })
                 })
                 .collect()
         })
@@ -95,14 +95,8 @@ impl Store {
     /// Errors   no model of that name.
     pub fn versions(&self, name: &str) -> Result<Vec<ModelVersion>, StoreError> {
         self.read("list the versions of a model", |rows| {
-            let numbers = version_numbers(rows, name)?;
-            if numbers.is_empty() {
-                return Err(reference::unknown_model(rows, name)?.into());
-            }
-            numbers
-                .into_iter()
-                .map(|number| version(rows, &Found { name: name.to_owned(), version: number }))
-                .collect()
+            let found = select(rows, "WHERE v.name = ?1 ORDER BY v.version", values![name])?;
+            if found.is_empty() { Err(reference::unknown_model(rows, name)?.into()) } else { Ok(found) }
         })
     }
 
@@ -126,76 +120,102 @@ impl Store {
 }
 
 /// The version that `found` names. It exists.
-pub(crate) fn version(rows: &Connection, found: &Found) -> Result<ModelVersion, RowError> {
-    let mut query = rows.prepare_cached(
-        "SELECT v.model, v.scheme, v.scheme_digest, v.data_digest, v.metrics, v.run, v.cpu_level,
-                v.engine_version, v.created_unix_ms, m.bytes
-         FROM versions v JOIN models m ON m.digest = v.model WHERE v.name = ?1 AND v.version = ?2",
-    )?;
-    let mut answer = query.query(params![found.name, found.version])?;
-    let row = answer.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let what = || format!("the row of model {}@{}", found.name, found.version);
+pub(crate) fn version(rows: &dyn Rows, found: &Found) -> Result<ModelVersion, RowError> {
+    let mut versions =
+        select(rows, "WHERE v.name = ?1 AND v.version = ?2", values![&found.name, found.version])?;
+    versions.pop().ok_or_else(|| {
+        RowError::damaged(format!("the row of model {}@{}", found.name, found.version), "it is missing")
+    })
+}
+
+/// The versions that the end of a query selects, with their aliases.
+pub(crate) fn select(
+    rows: &dyn Rows,
+    end: &str,
+    values: &[database::Value<'_>],
+) -> Result<Vec<ModelVersion>, RowError> {
+    select_with(rows, "", end, values)
+}
+
+/// As [`select`], with a `WITH` in front.
+pub(crate) fn select_with(
+    rows: &dyn Rows,
+    with: &str,
+    end: &str,
+    values: &[database::Value<'_>],
+) -> Result<Vec<ModelVersion>, RowError> {
+    let query = format!(
+        "{with} SELECT v.name, v.version, v.model, v.scheme, v.scheme_digest, v.data_digest, v.metrics, v.run,
+                v.cpu_level, v.engine_version, v.created_unix_ms, m.bytes
+         FROM versions v JOIN models m ON m.digest = v.model {end}"
+    );
+    let mut versions = rows.all(&query, values, read_version)?;
+    let mut known: BTreeMap<String, Vec<(String, u32)>> = BTreeMap::new();
+    for version in &mut versions {
+        if !known.contains_key(&version.name) {
+            known.insert(version.name.clone(), aliases(rows, &version.name)?);
+        }
+        let of_this = known[&version.name].iter().filter(|(_, number)| *number == version.version);
+        version.aliases = of_this.map(|(alias, _)| alias.clone()).collect();
+    }
+    Ok(versions)
+}
+
+fn read_version(row: &dyn Row) -> Result<ModelVersion, RowError> {
+    let (name, version): (String, u32) = (row.get(0)?, row.get(1)?);
+    let what = || format!("the row of model {name}@{version}");
     Ok(ModelVersion {
-        name: found.name.clone(),
-        version: found.version,
-        digest: digest(row, 0, what)?,
-        scheme: digest(row, 1, what)?,
-        scheme_digest: digest(row, 2, what)?,
-        data_digest: digest(row, 3, what)?,
-        metrics: document(row, 4, what)?,
-        run: row.get(5)?,
-        engine: EngineFacts { cpu_level: row.get(6)?, format_version: row.get(7)? },
-        created_unix_ms: row.get(8)?,
-        bytes: row.get::<_, i64>(9)? as u64,
-        aliases: aliases_of_version(rows, found)?,
+        digest: row.get(2)?,
+        scheme: row.get(3)?,
+        scheme_digest: row.get(4)?,
+        data_digest: row.get(5)?,
+        metrics: document(row, 6, what)?,
+        run: row.get(7)?,
+        engine: EngineFacts { cpu_level: row.get(8)?, format_version: row.get(9)? },
+        created_unix_ms: row.get(10)?,
+        bytes: row.get(11)?,
+        aliases: Vec::new(),
+        version,
+        name,
     })
 }
 
 /// The manifest of the model `digest`, checked against it.
-pub(crate) fn manifest(rows: &Connection, digest: Digest) -> Result<Manifest, RowError> {
-    let text: String = rows
-        .prepare_cached("SELECT manifest FROM models WHERE digest = ?1")?
-        .query_row([digest.to_string()], |row| row.get(0))?;
+pub(crate) fn manifest(rows: &dyn Rows, digest: Digest) -> Result<Manifest, RowError> {
+    Ok(Manifest::decode(&manifest_text(rows, digest)?)?)
+}
+
+/// The manifest's text of the model `digest`, checked against it.
+pub(crate) fn manifest_text(rows: &dyn Rows, digest: Digest) -> Result<String, RowError> {
+    let text: String = rows.only("SELECT manifest FROM models WHERE digest = ?1", values![digest])?;
     let found = Digest::of(text.as_bytes());
     if found != digest {
         let reason = format!("its digest is {found}");
         return Err(StoreError::damaged(format!("the manifest of model {digest}"), reason).into());
     }
-    Ok(Manifest::decode(&text)?)
+    Ok(text)
 }
 
 /// The numbers of the versions of `name`, oldest first; none if there is no such model.
-pub(crate) fn version_numbers(rows: &Connection, name: &str) -> Result<Vec<u32>, RowError> {
-    let mut query = rows.prepare_cached("SELECT version FROM versions WHERE name = ?1 ORDER BY version")?;
-    let numbers = query.query_map([name], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(numbers)
+pub(crate) fn version_numbers(rows: &dyn Rows, name: &str) -> Result<Vec<u32>, RowError> {
+    rows.all("SELECT version FROM versions WHERE name = ?1 ORDER BY version", values![name], |row| row.get(0))
+}
+
+/// The number of the newest version of `name`, if there is such a model.
+pub(crate) fn newest_number(rows: &dyn Rows, name: &str) -> Result<Option<u32>, RowError> {
+    rows.only("SELECT max(version) FROM versions WHERE name = ?1", values![name])
 }
 
 /// The aliases of `name` and the versions they point at, by alias.
-pub(crate) fn aliases(rows: &Connection, name: &str) -> Result<Vec<(String, u32)>, RowError> {
-    let mut query =
-        rows.prepare_cached("SELECT alias, version FROM aliases WHERE name = ?1 ORDER BY alias")?;
-    let aliases = query.query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-    Ok(aliases)
-}
-
-fn aliases_of_version(rows: &Connection, found: &Found) -> Result<Vec<String>, RowError> {
-    let mut query =
-        rows.prepare_cached("SELECT alias FROM aliases WHERE name = ?1 AND version = ?2 ORDER BY alias")?;
-    let aliases =
-        query.query_map(params![found.name, found.version], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    Ok(aliases)
-}
-
-/// The digest in a column.
-pub(crate) fn digest(row: &Row<'_>, column: usize, what: impl Fn() -> String) -> Result<Digest, RowError> {
-    let text: String = row.get(column)?;
-    text.parse().map_err(|error| StoreError::damaged(what(), error).into())
+pub(crate) fn aliases(rows: &dyn Rows, name: &str) -> Result<Vec<(String, u32)>, RowError> {
+    rows.all("SELECT alias, version FROM aliases WHERE name = ?1 ORDER BY alias", values![name], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
 }
 
 /// The JSON document in a column.
-pub(crate) fn document(row: &Row<'_>, column: usize, what: impl Fn() -> String) -> Result<Value, RowError> {
+pub(crate) fn document(row: &dyn Row, column: usize, what: impl Fn() -> String) -> Result<Value, RowError> {
     let text: String = row.get(column)?;
     within(&what, text.len() as u64, DOCUMENT_BYTES_MAX)?;
-    serde_json::from_str(&text).map_err(|error| StoreError::damaged(what(), error).into())
+    serde_json::from_str(&text).map_err(|error| RowError::damaged(what(), error))
 }

@@ -2,7 +2,6 @@
 
 use std::num::NonZero;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use base::SourceMap;
 use pipeline::{Flow, RunError, RunOptions, RunReport};
@@ -14,7 +13,7 @@ use super::scheme::Checked;
 use crate::arguments::{Run, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::signals::Interrupt;
-use crate::{diagnostics, terminal};
+use crate::{author, diagnostics, terminal};
 
 /// Carries out a scheme and prints the report.
 pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
@@ -24,11 +23,13 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         diagnostics::report_notes(&scheme.notes, &sources);
     }
     let store = arguments.store.folder_to_run_in();
+    let by = author::by();
     let options = RunOptions {
         threads: threads(arguments.threads),
         resume: arguments.resume,
         level: engine::Level::detect(),
-        now_unix_ms: now_unix_ms(),
+        now_unix_ms: by.unix_ms,
+        actor: by.actor,
     };
     let interrupt = Interrupt::listen().map_err(Failure::world)?;
     let outcome = observed(detail, &interrupt, |observer| pipeline::run(&scheme, &store, &options, observer));
@@ -106,11 +107,6 @@ fn quoted(text: &str) -> String {
 pub(crate) fn threads(asked: Option<u16>) -> usize {
     let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
     asked.map_or_else(processors, usize::from)
-}
-
-fn now_unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

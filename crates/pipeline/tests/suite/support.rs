@@ -152,7 +152,7 @@ impl Ran {
 }
 
 pub(crate) fn options() -> RunOptions {
-    RunOptions { threads: 1, resume: false, level: engine::Level::detect(), now_unix_ms: NOW_UNIX_MS }
+    RunOptions { threads: 1, resume: false, level: engine::Level::detect(), now_unix_ms: NOW_UNIX_MS, actor: "tester".to_owned() }
 }
 
 fn idx(header: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {

@@ -8,7 +8,7 @@ use serde_json::json;
 use store::{Registered, RunRecord, RunState, StageResult, Store, StoreError};
 use tempfile::TempDir;
 
-use crate::sample::{new_store, record};
+use crate::sample::{by, new_store, record};
 
 #[test]
 fn a_store_is_found_from_below_and_made_only_on_demand() {
@@ -38,7 +38,7 @@ fn the_same_model_is_registered_once_under_a_name() {
     let (_folder, store) = new_store();
     let first = store.register(&record("digits", 1.0)).unwrap();
     let mut later = record("digits", 1.0);
-    later.created_unix_ms += 1;
+    later.by.unix_ms += 1;
     later.metrics = json!({});
     let again = store.register(&later).unwrap();
     assert!(matches!(first, Registered::New(_)));
@@ -101,7 +101,7 @@ fn references_find_versions_or_say_what_there_is() {
     let first = store.register(&record("digits", 1.0)).unwrap().version().digest.to_string();
     store.register(&record("digits", 2.0)).unwrap();
     store.register(&record("letters", 1.0)).unwrap();
-    store.set_alias("digits", "production", 1, 7).unwrap();
+    store.set_alias("digits", "production", 1, &by(7)).unwrap();
     for (reference, expect) in [
         ("digits", "digits@2"),
         ("digits@1", "digits@1"),
@@ -149,13 +149,13 @@ fn aliases_move_and_remember() {
     let (_folder, store) = new_store();
     store.register(&record("digits", 1.0)).unwrap();
     store.register(&record("digits", 2.0)).unwrap();
-    store.set_alias("digits", "production", 1, 10).unwrap();
-    store.set_alias("digits", "production", 2, 20).unwrap();
+    store.set_alias("digits", "production", 1, &by(10)).unwrap();
+    store.set_alias("digits", "production", 2, &by(20)).unwrap();
     let moves: Vec<_> = store
         .alias_history("digits")
         .unwrap()
         .into_iter()
-        .map(|change| (change.version, change.replaced, change.unix_ms))
+        .map(|change| (change.version, change.replaced, change.by.unix_ms))
         .collect();
     assert_eq!(moves, [(1, None, 10), (2, Some(1), 20)]);
     assert_eq!(store.resolve("digits@2").unwrap().aliases, ["production"]);
@@ -165,7 +165,7 @@ fn aliases_move_and_remember() {
         ("digits", "production", 3, "unknown-version"),
         ("digits", "3", 1, "invalid-alias"),
     ] {
-        assert_eq!(store.set_alias(name, alias, version, 30).unwrap_err().mistake().unwrap().code, code);
+        assert_eq!(store.set_alias(name, alias, version, &by(30)).unwrap_err().mistake().unwrap().code, code);
     }
     assert_eq!(store.alias_history("digits").unwrap().len(), 2);
 }
@@ -293,7 +293,7 @@ fn any_bytes_come_back() {
     proptest!(config, |(bytes in proptest::collection::vec(any::<u8>(), 0..2000))| {
         let digest = store.put(&bytes).unwrap();
         prop_assert_eq!(digest, Digest::of(&bytes));
-        prop_assert!(store.contains(digest));
+        prop_assert!(store.contains(digest).unwrap());
         prop_assert_eq!(store.get(digest).unwrap(), bytes);
     });
     assert_eq!(store.verify().unwrap().problems, []);

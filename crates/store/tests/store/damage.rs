@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use store::{Store, StoreError};
 
-use crate::sample::{new_store, record};
+use crate::sample::{by, large_record, new_store, record};
 
 fn blob_path(store: &Store, digest: Digest) -> PathBuf {
     let text = digest.to_string();
@@ -30,7 +30,8 @@ fn alter(store: &Store, statements: &str) {
 #[test]
 fn a_damaged_blob_is_named_and_put_again_repairs_it() {
     let (_folder, store) = new_store();
-    let digest = store.put(b"weights").unwrap();
+    let weights = [7; 20_000];
+    let digest = store.put(&weights).unwrap();
     flip_last_byte(&blob_path(&store, digest));
     match store.get(digest) {
         Err(StoreError::DamagedBlob { digest: named, .. }) => assert_eq!(named, digest),
@@ -39,15 +40,15 @@ fn a_damaged_blob_is_named_and_put_again_repairs_it() {
     let problems = store.verify().unwrap().problems;
     assert_eq!(problems.len(), 1);
     assert_eq!(problems[0].what, format!("blob {digest}"));
-    store.put(b"weights").unwrap();
-    assert_eq!(store.get(digest).unwrap(), b"weights");
+    store.put(&weights).unwrap();
+    assert_eq!(store.get(digest).unwrap(), weights);
     assert_eq!(store.verify().unwrap().problems, []);
 }
 
 #[test]
 fn a_missing_blob_is_named() {
     let (_folder, store) = new_store();
-    store.register(&record("digits", 1.0)).unwrap();
+    store.register(&large_record("digits", 1.0)).unwrap();
     let model = store.model("digits").unwrap();
     let digest = model.manifest.tensors[1].digest;
     fs::remove_file(blob_path(&store, digest)).unwrap();
@@ -66,11 +67,12 @@ fn altered_rows_are_found() {
         ("UPDATE blobs SET bytes = 1 WHERE bytes = 8", "blob "),
         ("DELETE FROM models", "table `versions`"),
         ("UPDATE versions SET metrics = '{'", "version digits@1"),
+        ("UPDATE blobs SET content = x'00' WHERE bytes = 8", "blob "),
         ("UPDATE aliases SET version = 9", "table `aliases`"),
     ] {
         let (_folder, store) = new_store();
         store.register(&record("digits", 1.0)).unwrap();
-        store.set_alias("digits", "production", 1, 0).unwrap();
+        store.set_alias("digits", "production", 1, &by(0)).unwrap();
         assert_eq!(store.verify().unwrap().problems, []);
         alter(&store, statements);
         let problems = store.verify().unwrap().problems;
@@ -90,9 +92,9 @@ fn an_altered_manifest_is_not_used() {
 fn history_cannot_be_rewritten() {
     let (_folder, store) = new_store();
     store.register(&record("digits", 1.0)).unwrap();
-    store.set_alias("digits", "production", 1, 0).unwrap();
+    store.set_alias("digits", "production", 1, &by(0)).unwrap();
     let database = Connection::open(store.path().join("registry.db")).unwrap();
-    for statement in ["DELETE FROM alias_history", "UPDATE alias_history SET unix_ms = 1"] {
+    for statement in ["DELETE FROM history", "UPDATE history SET unix_ms = 1"] {
         assert!(database.execute(statement, []).unwrap_err().to_string().contains("append-only"));
     }
 }
@@ -100,7 +102,7 @@ fn history_cannot_be_rewritten() {
 #[test]
 fn other_databases_and_newer_schemas_are_refused() {
     for (statements, expect) in [
-        ("PRAGMA user_version = 99", "has schema version 99, and this program knows versions up to 1"),
+        ("PRAGMA user_version = 99", "has schema version 99, and this program knows versions up to 2"),
         ("PRAGMA user_version = -1", "has schema version -1"),
         ("PRAGMA application_id = 1", "is not a store"),
     ] {

@@ -9,7 +9,7 @@ use store::{RunRecord, RunState, StageResult, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::faulty::{Fault, FaultyFiles};
-use crate::sample::{new_store, record};
+use crate::sample::{by, large_record, new_store};
 
 const NO_SPACE_LEFT: i32 = 28;
 const FILE_TOO_LARGE: i32 = 27;
@@ -28,9 +28,10 @@ fn shown(store: &Store) -> String {
         .collect();
     let runs = store.runs().unwrap();
     format!(
-        "{versions:#?} {runs:#?} {:?} {:#?} {:#?} {:#?}",
+        "{versions:#?} {runs:#?} {:?} {:#?} {:#?} {:#?} {:#?}",
         fs::read(store.run_folder("a").unwrap().join("run.json")).ok(),
         store.alias_history("digits").unwrap(),
+        store.history(None).unwrap(),
         store.stage_get(stage_key()).unwrap(),
         store.load_checkpoint(run_key()).unwrap(),
     )
@@ -68,7 +69,7 @@ fn check(prepare: Action, action: Action) -> usize {
             let copy = copy_of(folder.path());
             let path = copy.path().join(Store::FOLDER);
             let files = FaultyFiles::new(fault, at);
-            let outcome = action(&Store::open_with(&path, Box::new(files.clone())).unwrap());
+            let outcome = action(&Store::open_with(&path, std::sync::Arc::new(files.clone())).unwrap());
             if !files.struck() {
                 assert!(outcome.is_ok(), "{outcome:?}");
                 files.lose_power();
@@ -127,20 +128,20 @@ fn nothing(_: &Store) -> Result<(), StoreError> {
 }
 
 fn register_first(store: &Store) -> Result<(), StoreError> {
-    store.register(&record("digits", 1.0)).map(drop)
+    store.register(&large_record("digits", 1.0)).map(drop)
 }
 
 #[test]
 fn registering() {
     assert!(check(nothing, register_first) > 100);
-    check(register_first, |store| store.register(&record("digits", 2.0)).map(drop));
+    check(register_first, |store| store.register(&large_record("digits", 2.0)).map(drop));
 }
 
 #[test]
 fn setting_an_alias() {
     check(register_first, |store| {
         if store.alias_history("digits")?.is_empty() {
-            store.set_alias("digits", "production", 1, 5)?;
+            store.set_alias("digits", "production", 1, &by(5))?;
         }
         Ok(())
     });
@@ -149,7 +150,7 @@ fn setting_an_alias() {
 #[test]
 fn keeping_a_stage_result() {
     check(nothing, |store| {
-        let blobs = vec![store.put(b"one")?, store.put(b"two")?];
+        let blobs = vec![store.put(&[1; 20_000])?, store.put(b"two")?];
         store.stage_put(stage_key(), &StageResult { result: json!({"rows": 2}), blobs })
     });
 }

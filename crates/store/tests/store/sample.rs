@@ -2,7 +2,7 @@
 
 use base::Digest;
 use serde_json::json;
-use store::{EngineFacts, ModelRecord, Port, Store};
+use store::{About, By, EngineFacts, ModelRecord, Port, Store};
 use tempfile::TempDir;
 use tensor::{DType, Shape, Tensor};
 
@@ -11,6 +11,11 @@ pub(crate) fn new_store() -> (TempDir, Store) {
     let folder = TempDir::new().unwrap();
     let store = Store::open_or_create(&folder.path().join(Store::FOLDER)).unwrap();
     (folder, store)
+}
+
+/// Somebody at some time.
+pub(crate) fn by(unix_ms: i64) -> By {
+    By { actor: "tester".to_owned(), unix_ms }
 }
 
 /// A model whose head, and nothing else, depends on `head`.
@@ -33,6 +38,19 @@ pub(crate) fn record(name: &str, head: f32) -> ModelRecord {
         metrics: json!({"test": {"accuracy": 0.1 + 0.2}}),
         run: Some("run-1".to_owned()),
         engine: EngineFacts { cpu_level: "avx2".to_owned(), format_version: 1 },
-        created_unix_ms: 1_700_000_000_000,
+        about: About::default(),
+        parents: Vec::new(),
+        attachments: Vec::new(),
+        by: by(1_700_000_000_000),
     }
+}
+
+/// As [`record`], with a graph and tensors too large to be kept beside their rows.
+pub(crate) fn large_record(name: &str, head: f32) -> ModelRecord {
+    let mut record = record(name, head);
+    record.graph = vec![b'g'; 20_000];
+    for (index, (_, tensor)) in record.tensors.iter_mut().enumerate() {
+        *tensor = Tensor::new([5000], vec![head * index as f32; 5000]);
+    }
+    record
 }
