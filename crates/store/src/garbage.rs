@@ -96,8 +96,7 @@ impl Store {
                 files.push((key, bytes));
             }
         }
-        let stage_results =
-            if stages { rows.only("SELECT count(*) FROM stage_results", &[])? } else { 0 };
+        let stage_results = if stages { rows.only("SELECT count(*) FROM stage_results", &[])? } else { 0 };
         Ok(Garbage { blobs, files, stage_results })
     }
 }

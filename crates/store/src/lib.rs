@@ -57,9 +57,7 @@ pub use promotion::Promotion;
 pub use recall::{Alias, Recall, RecallReport};
 pub use register::{EngineFacts, ModelRecord, Registered};
 pub use runs::{Run, RunRecord, RunState};
-pub use schemes::{
-    SchemeChild, SchemeParent, SchemeRecord, SchemeRegistered, SchemeSource, SchemeVersion,
-};
+pub use schemes::{SchemeChild, SchemeParent, SchemeRecord, SchemeRegistered, SchemeSource, SchemeVersion};
 pub use signatures::{Signature, TrustedKey};
 pub use stages::StageResult;
 pub use stats::Stats;

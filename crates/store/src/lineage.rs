@@ -29,12 +29,8 @@ pub enum Relation {
 }
 
 impl Relation {
-    const ALL: [Relation; 4] = [
-        Relation::FineTunedFrom,
-        Relation::DistilledFrom,
-        Relation::CompressedFrom,
-        Relation::MergedFrom,
-    ];
+    const ALL: [Relation; 4] =
+        [Relation::FineTunedFrom, Relation::DistilledFrom, Relation::CompressedFrom, Relation::MergedFrom];
 
     /// The word used in rows and documents.
     pub fn name(self) -> &'static str {
@@ -164,11 +160,7 @@ fn lineage(rows: &dyn Rows, start: &Found, direction: Direction) -> Result<Linea
     Ok(Lineage { versions, edges: rows.all(&query, key, edge)? })
 }
 
-fn edges(
-    rows: &dyn Rows,
-    end: &str,
-    values: &[crate::database::Value<'_>],
-) -> Result<Vec<Edge>, RowError> {
+fn edges(rows: &dyn Rows, end: &str, values: &[crate::database::Value<'_>]) -> Result<Vec<Edge>, RowError> {
     let query = format!(
         "SELECT name, version, relation, parent_name, parent_version, facts FROM parents {end}
          ORDER BY relation, parent_name, parent_version"

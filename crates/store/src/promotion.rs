@@ -130,7 +130,8 @@ fn nothing_before(current: &Found, alias: &str, passed: &[u32]) -> Diagnostic {
     let recalled: Vec<String> =
         passed.iter().filter(|&&version| version != current.version).map(u32::to_string).collect();
     match recalled.is_empty() {
-        true => diagnostic.help(format!("promote a version: `heirloom model promote {}@N --to {alias}`", current.name)),
+        true => diagnostic
+            .help(format!("promote a version: `heirloom model promote {}@N --to {alias}`", current.name)),
         false => diagnostic.help(format!("recalled since: version {}", recalled.join(", "))),
     }
 }

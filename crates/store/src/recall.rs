@@ -71,8 +71,7 @@ impl Store {
                  ON CONFLICT (name, version) DO UPDATE SET reason = excluded.reason",
                 values![&found.name, found.version, reason],
             )?;
-            let details =
-                Details { reason: Some(reason), replaced: before.as_deref(), ..Details::default() };
+            let details = Details { reason: Some(reason), replaced: before.as_deref(), ..Details::default() };
             append(rows, by, "recall", &found.name, Some(found.version), &details)?;
             Ok(report)
         })
@@ -86,7 +85,12 @@ impl Store {
     /// Takes a recall back.
     ///
     /// Errors   no such version; it is not recalled itself; no reason given.
-    pub fn withdraw_recall(&self, reference: &str, reason: &str, by: &By) -> Result<ModelVersion, StoreError> {
+    pub fn withdraw_recall(
+        &self,
+        reference: &str,
+        reason: &str,
+        by: &By,
+    ) -> Result<ModelVersion, StoreError> {
         check_reason(reason)?;
         self.write("withdraw a recall", |rows| {
             let found = reference::find(rows, reference)?;
@@ -165,7 +169,8 @@ pub(crate) fn reaching(rows: &dyn Rows, found: &Found) -> Result<Vec<Recall>, Ro
 pub(crate) fn refusal(found: &Found, recalls: &[Recall]) -> Diagnostic {
     let id = format!("{}@{}", found.name, found.version);
     let own = recalls.iter().any(|recall| recall.name == found.name && recall.version == found.version);
-    let message = if own { format!("{id} is recalled") } else { format!("{id} descends from a recalled model") };
+    let message =
+        if own { format!("{id} is recalled") } else { format!("{id} descends from a recalled model") };
     let mut diagnostic = Diagnostic::new("recalled", message);
     for recall in recalls.iter().take(LISTED_MAX) {
         diagnostic = diagnostic.help(format!("{}@{}: {}", recall.name, recall.version, recall.reason));

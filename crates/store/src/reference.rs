@@ -82,11 +82,9 @@ fn find_alias(rows: &dyn Rows, name: &str, alias: &str) -> Result<u32, RowError>
 
 /// The version that `name@alias` points at, if there is such an alias.
 pub(crate) fn alias_target(rows: &dyn Rows, name: &str, alias: &str) -> Result<Option<u32>, RowError> {
-    rows.first(
-        "SELECT version FROM aliases WHERE name = ?1 AND alias = ?2",
-        values![name, alias],
-        |row| row.get(0),
-    )
+    rows.first("SELECT version FROM aliases WHERE name = ?1 AND alias = ?2", values![name, alias], |row| {
+        row.get(0)
+    })
 }
 
 /// The oldest version of the one model whose digest begins with `prefix`.

@@ -53,7 +53,8 @@ pub(crate) fn setting(rows: &dyn Rows, key: &str) -> Result<Option<String>, RowE
 pub(crate) fn compression(rows: &dyn Rows) -> Result<Encoding, RowError> {
     let Some(name) = setting(rows, COMPRESSION)? else { return Ok(Encoding::Plain) };
     Encoding::of_name(&name).ok_or_else(|| {
-        let message = format!("the store is set to write blobs in `{name}`, which this program does not know");
+        let message =
+            format!("the store is set to write blobs in `{name}`, which this program does not know");
         Diagnostic::new("unknown-compression", message).help("use the newer program that set it").into()
     })
 }

@@ -48,11 +48,11 @@ impl Store {
         within(|| "a signature, in bytes,".to_owned(), document.len() as u64, DOCUMENT_BYTES_MAX)?;
         self.write("keep a signature", |rows| {
             let found = reference::find(rows, reference)?;
-            insert(rows, &found, &Signature {
-                key_id: key_id.to_owned(),
-                document: document.to_owned(),
-                unix_ms: by.unix_ms,
-            })?;
+            insert(
+                rows,
+                &found,
+                &Signature { key_id: key_id.to_owned(), document: document.to_owned(), unix_ms: by.unix_ms },
+            )?;
             let details = Details { subject: Some(key_id), ..Details::default() };
             append(rows, by, "sign", &found.name, Some(found.version), &details)?;
             crate::versions::version(rows, &found)
@@ -87,7 +87,10 @@ impl Store {
                 let names: Vec<&str> = known.iter().map(|key| key.name.as_str()).collect();
                 let message = format!("the store trusts no key `{}`", name.escape_debug());
                 return Err(Diagnostic::new("unknown-key", message)
-                    .help(format!("it trusts: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
+                    .help(format!(
+                        "it trusts: {}",
+                        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                    ))
                     .into());
             }
         }

@@ -24,8 +24,10 @@ impl Store {
     pub fn stage_get(&self, key: Digest) -> Result<Option<StageResult>, StoreError> {
         let what = || format!("the result of stage {key}");
         self.read("look up a stage's result", |rows| {
-            let text: Option<String> = rows
-                .first("SELECT result FROM stage_results WHERE key = ?1", values![key], |row| row.get(0))?;
+            let text: Option<String> =
+                rows.first("SELECT result FROM stage_results WHERE key = ?1", values![key], |row| {
+                    row.get(0)
+                })?;
             let Some(text) = text else { return Ok(None) };
             let result = serde_json::from_str(&text).map_err(|error| StoreError::damaged(what(), error))?;
             let blobs = rows.all(

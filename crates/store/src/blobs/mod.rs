@@ -143,7 +143,8 @@ impl Store {
     ) -> Result<(Vec<u8>, Encoding), StoreError> {
         let encodings = match row {
             Some(BlobRow { content: Some(bytes), .. }) => {
-                return checked(digest, bytes, || self.database.place()).map(|bytes| (bytes, Encoding::Plain));
+                return checked(digest, bytes, || self.database.place())
+                    .map(|bytes| (bytes, Encoding::Plain));
             }
             Some(row) => vec![row.encoding],
             None => Encoding::ALL.to_vec(),
@@ -208,7 +209,9 @@ impl Store {
         let files: Vec<(String, &[u8])> = large
             .iter()
             .zip(&packed)
-            .map(|(blob, packed)| (encoding(packed).key(blob.digest), packed.as_deref().unwrap_or(blob.bytes)))
+            .map(|(blob, packed)| {
+                (encoding(packed).key(blob.digest), packed.as_deref().unwrap_or(blob.bytes))
+            })
             .collect();
         self.blobs.write_all(&files)?;
         let large = large.into_iter().zip(&packed).map(|(blob, packed)| (blob, encoding(packed)));
@@ -235,8 +238,9 @@ impl Written<'_> {
 pub(crate) fn blob_row(rows: &dyn Rows, digest: Digest) -> Result<Option<BlobRow>, RowError> {
     rows.first("SELECT encoding, content FROM blobs WHERE digest = ?1", values![digest], |row| {
         let name: String = row.get(0)?;
-        let encoding = Encoding::of_name(&name)
-            .ok_or_else(|| RowError::damaged(format!("blob {digest}"), format!("unknown encoding `{name}`")))?;
+        let encoding = Encoding::of_name(&name).ok_or_else(|| {
+            RowError::damaged(format!("blob {digest}"), format!("unknown encoding `{name}`"))
+        })?;
         Ok(BlobRow { encoding, content: row.bytes(1)?.map(<[u8]>::to_vec) })
     })
 }
@@ -257,6 +261,7 @@ fn decompress(packed: &[u8], limit: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut reader = zstd::stream::Decoder::new(packed).map_err(|error| error.to_string())?.take(limit + 1);
     reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    within(|| "its length in bytes".to_owned(), bytes.len() as u64, limit).map_err(|error| error.to_string())?;
+    within(|| "its length in bytes".to_owned(), bytes.len() as u64, limit)
+        .map_err(|error| error.to_string())?;
     Ok(bytes)
 }

@@ -80,7 +80,8 @@ impl dyn Rows + '_ {
 
     /// The first column of the only row, such as a count.
     pub(crate) fn only<T: Column>(&self, query: &str, values: &[Value<'_>]) -> Result<T, RowError> {
-        self.first(query, values, |row| row.get(0))?.ok_or_else(|| RowError::damaged("an answer", "it is empty"))
+        self.first(query, values, |row| row.get(0))?
+            .ok_or_else(|| RowError::damaged("an answer", "it is empty"))
     }
 
     /// Whether the answer holds anything.
@@ -151,7 +152,8 @@ fn present<T>(value: Option<T>, column: usize) -> Result<T, RowError> {
 }
 
 fn number<T: TryFrom<i64>>(value: i64, column: usize) -> Result<T, RowError> {
-    T::try_from(value).map_err(|_| RowError::damaged(format!("column {column}"), format!("{value} is out of range")))
+    T::try_from(value)
+        .map_err(|_| RowError::damaged(format!("column {column}"), format!("{value} is out of range")))
 }
 
 impl From<i64> for Value<'_> {

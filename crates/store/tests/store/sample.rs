@@ -49,6 +49,7 @@ pub(crate) fn record(name: &str, head: f32) -> ModelRecord {
 pub(crate) fn large_record(name: &str, head: f32) -> ModelRecord {
     let mut record = record(name, head);
     record.graph = vec![b'g'; 20_000];
+    record.tensors.push(("bias".to_owned(), Tensor::new([1], vec![0.0f32])));
     for (index, (_, tensor)) in record.tensors.iter_mut().enumerate() {
         *tensor = Tensor::new([5000], vec![head * index as f32; 5000]);
     }
