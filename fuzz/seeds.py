@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""Fills fuzz/corpus with seeds: the cases of the tests, and one small document of each other kind.
+
+    python3 fuzz/seeds.py
+"""
+
+import hashlib
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+DIGEST = "ab" * 32
+MANIFEST = (
+    '{"format_version":1,"graph":{"digest":"DIGEST","bytes":5},"tensors":[{"name":"w","dtype":"float32","shape":[2],'
+    '"digest":"DIGEST"}],"inputs":[{"name":"x","dtype":"uint8","shape":["batch",2]}],"outputs":[{"name":"y","dtype":'
+    '"float64","shape":["batch"]}],"labels":["no","yes"],"preprocessing":{"b":1,"a":{"d":0.1307,"c":null}}}'
+).replace("DIGEST", DIGEST)
+
+
+def schemes():
+    for path in sorted((REPOSITORY / "crates" / "scheme" / "tests" / "cases").glob("*.txt")):
+        for case in path.read_text().split("=== ")[1:]:
+            given = case.split("--- expect")[0]
+            if "--- " in given:
+                yield given[given.index("--- ") :]
+    for path in sorted((REPOSITORY / "schemes").rglob("*.toml")):
+        yield f"--- a.toml\n{path.read_text()}"
+
+
+def manifests():
+    yield MANIFEST
+    yield MANIFEST.replace("float32", "bfloat16").replace('["batch",2]', "[]")
+
+
+def main():
+    for target, texts in (("scheme", schemes()), ("manifest", manifests())):
+        folder = REPOSITORY / "fuzz" / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for text in texts:
+            data = text if isinstance(text, bytes) else text.encode()
+            (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
