@@ -1,6 +1,7 @@
 //! BLAKE3 digests: the name of a piece of content.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 /// The BLAKE3-256 digest of some bytes. Printed and parsed as 64 lower-case hexadecimal digits.
@@ -11,6 +12,13 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Digest(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// The digest of all bytes that `reader` gives.
+    pub fn of_reader(mut reader: impl io::Read) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        io::copy(&mut reader, &mut hasher)?;
+        Ok(Digest(*hasher.finalize().as_bytes()))
     }
 
     /// The first 12 hexadecimal digits, for people.

@@ -33,3 +33,9 @@ pub(crate) const ANNOTATION_BYTES_MAX: u64 = 64 << 10;
 pub(crate) const PARENTS_MAX: u64 = 1_000;
 /// Blobs beside one version, and files of one scheme's sources.
 pub(crate) const ATTACHMENTS_MAX: u64 = 1_000;
+/// Versions, and schemes, of one package.
+pub(crate) const PACKAGE_VERSIONS_MAX: u64 = 1_000_000;
+/// Blobs of one package.
+pub(crate) const PACKAGE_BLOBS_MAX: u64 = 10_000_000;
+/// Bytes that are fetched before they are written down, so that a cut transfer loses no more.
+pub(crate) const TRANSFER_BATCH_BYTES: u64 = 32 << 20;

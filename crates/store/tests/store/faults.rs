@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use base::Digest;
 use serde_json::json;
-use store::{RunRecord, RunState, StageResult, Store, StoreError};
+use store::{
+    BundleCompression, Collection, Garbage, ParentRecord, Promotion, Relation, RunRecord, RunState,
+    SchemeRecord, SchemeSource, StageResult, Store, StoreError,
+};
 use tempfile::TempDir;
 
 use crate::faulty::{Fault, FaultyFiles};
@@ -31,7 +35,7 @@ fn shown(store: &Store) -> String {
         "{versions:#?} {runs:#?} {:?} {:#?} {:#?} {:#?} {:#?}",
         fs::read(store.run_folder("a").unwrap().join("run.json")).ok(),
         store.alias_history("digits").unwrap(),
-        store.history(None).unwrap(),
+        (store.history(None).unwrap(), store.list_schemes().unwrap()),
         store.stage_get(stage_key()).unwrap(),
         store.load_checkpoint(run_key()).unwrap(),
     )
@@ -184,4 +188,88 @@ fn noting_a_run() {
     check(nothing, write);
     check(write, |store| store.write_run_file("a", "run.json", b"{\"epochs\":1}").map(drop));
     check(start, |store| store.finish_run("a", RunState::Finished, 2));
+}
+
+#[test]
+fn promoting_and_recalling() {
+    check(register_first, |store| {
+        if store.resolve("digits@production").is_err() {
+            store.promote("digits@1", "production", &Promotion::default(), &by(5))?;
+        }
+        Ok(())
+    });
+    check(register_first, |store| store.recall("digits@1", "wrong labels", &by(6)).map(drop));
+}
+
+/// The folder of a store with a family of models in it, and of a bundle of them.
+fn source() -> &'static Path {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let (folder, store) = new_store();
+        store.register(&large_record("digits", 1.0)).unwrap();
+        let mut child = large_record("digits", 2.0);
+        child.parents =
+            vec![ParentRecord { reference: "digits@1".into(), relation: Relation::FineTunedFrom }];
+        child.attachments = vec![("records".into(), vec![3; 20_000])];
+        store.register(&child).unwrap();
+        store.write_bundle(&[], &folder.path().join("bundle.zip"), BundleCompression::Zstd).unwrap();
+        folder
+    });
+    folder.path()
+}
+
+#[test]
+fn pushing() {
+    fn push(store: &Store) -> Result<(), StoreError> {
+        let source = Store::open(&source().join(Store::FOLDER))?;
+        let package = source.package(&[])?;
+        store.receive(&package, &mut &source, &by(5), &mut |_, _| {}).map(drop)
+    }
+    assert!(check(nothing, push) > 100);
+    check(register_first, push);
+}
+
+#[test]
+fn importing() {
+    fn import(store: &Store) -> Result<(), StoreError> {
+        store.import_bundle(&source().join("bundle.zip"), &by(5), &mut |_, _| {}).map(drop)
+    }
+    assert!(check(nothing, import) > 100);
+}
+
+#[test]
+fn collecting_garbage() {
+    fn litter(store: &Store) -> Result<(), StoreError> {
+        register_first(store)?;
+        let blobs = vec![store.put(&[1; 20_000])?, store.put(&[2; 30_000])?];
+        store.stage_put(stage_key(), &StageResult { result: json!({"rows": 2}), blobs })?;
+        (3..9).try_for_each(|byte| store.put(&[byte; 20_000]).map(drop))?;
+        store.stage_remove(stage_key())
+    }
+    fn collect(store: &Store) -> Result<(), StoreError> {
+        store.collect_garbage(Collection { stages: true, dry_run: false }).map(drop)
+    }
+    assert!(check(litter, collect) > 30);
+    let (_folder, store) = new_store();
+    litter(&store).unwrap();
+    let dry = store.collect_garbage(Collection { stages: false, dry_run: true }).unwrap();
+    assert_eq!((dry.blobs.len(), dry.files.len(), dry.bytes()), (8, 0, 20_000 * 7 + 30_000));
+    assert_eq!(store.collect_garbage(Collection::default()).unwrap(), dry);
+    assert_eq!(store.collect_garbage(Collection::default()).unwrap(), Garbage::default());
+}
+
+#[test]
+fn registering_a_scheme() {
+    check(nothing, |store| {
+        let record = SchemeRecord {
+            name: "base".to_owned(),
+            sources: vec![SchemeSource { path: "base.toml".into(), text: "# x\n".repeat(8_000) }],
+            resolved: "# y\n".repeat(8_000),
+            scheme_digest: stage_key(),
+            description: String::new(),
+            parents: Vec::new(),
+            by: by(5),
+        };
+        store.register_scheme(&record).map(drop)
+    });
 }

@@ -5,4 +5,7 @@ mod damage;
 mod faults;
 mod faulty;
 mod processes;
+mod recalls;
 mod sample;
+mod schemes;
+mod transfer;
