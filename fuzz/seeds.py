@@ -4,7 +4,9 @@
     python3 fuzz/seeds.py
 """
 
+import base64
 import hashlib
+import json
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -32,8 +34,17 @@ def manifests():
     yield MANIFEST.replace("float32", "bfloat16").replace('["batch",2]', "[]")
 
 
+def signatures():
+    for path in sorted((REPOSITORY / "crates" / "provenance" / "tests" / "fixtures").iterdir()):
+        yield path.read_bytes()
+        if path.suffix == ".json":
+            yield base64.b64decode(json.loads(path.read_text())["dsseEnvelope"]["payload"])
+    origin = '{"name":"m","digest":"DIGEST","scheme_digest":"DIGEST","data_digest":"DIGEST","metrics":{}}'
+    yield '{"format_version":1,"model":ORIGIN,"ancestors":[],"relations":[]}'.replace("ORIGIN", origin).replace("DIGEST", DIGEST)
+
+
 def main():
-    for target, texts in (("scheme", schemes()), ("manifest", manifests())):
+    for target, texts in (("scheme", schemes()), ("manifest", manifests()), ("signature", signatures())):
         folder = REPOSITORY / "fuzz" / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         for text in texts:

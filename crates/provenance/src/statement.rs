@@ -62,7 +62,7 @@ impl Statement {
     }
 
     /// The statement as JSON, the same for the same files.
-    pub(crate) fn encode(&self) -> Result<String, Diagnostic> {
+    pub fn encode(&self) -> Result<String, Diagnostic> {
         let resources = self.files.iter().map(|file| Resource {
             name: file.name.clone(),
             algorithm: self.hash.name().to_owned(),
@@ -87,10 +87,11 @@ impl Statement {
         serde_json::to_string(&text).map_err(|error| malformed(error.to_string()))
     }
 
-    /// Reads a statement whose signature has been checked.
+    /// Reads a statement. Whether to believe it is for [`crate::Bundle::open`] to say, which checks the
+    /// signature over these bytes first.
     ///
     /// Errors   another kind of statement, which is named; one that contradicts itself.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Diagnostic> {
+    pub fn decode(bytes: &[u8]) -> Result<Self, Diagnostic> {
         let kind: Kind = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         kind.check()?;
         let text: StatementText =
