@@ -3,6 +3,7 @@
 
     cargo build --release
     bench/peers/setup.sh onnx                          # for the agreement with ONNX Runtime
+    bench/peers/setup.sh oms                           # for signatures and bills of materials
     python3 bench/checks/run_all.py                    # all, some minutes
     python3 bench/checks/run_all.py threads stock      # some
     python3 bench/checks/run_all.py --seeds            # and the main job from seeds 1, 2 and 3
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 import promises
+import signing
 from session import REPOSITORY, Failed, Session
 
 CHECKS = (
@@ -31,6 +33,8 @@ CHECKS = (
     promises.full_disk,
     promises.locked_store,
     promises.stock,
+    signing.signatures,
+    signing.bill_of_materials,
 )
 
 # What needs the store that another check fills.
@@ -43,6 +47,7 @@ def parse_arguments():
     parser.add_argument("--seeds", action="store_true", help="also the main job from seeds 1, 2 and 3")
     parser.add_argument("--heirloom", type=Path, default=REPOSITORY / "target" / "release" / "heirloom")
     parser.add_argument("--onnx-python", type=Path, default=REPOSITORY / "target" / "onnx-venv" / "bin" / "python")
+    parser.add_argument("--oms-python", type=Path, default=REPOSITORY / "target" / "oms-venv" / "bin" / "python")
     options = parser.parse_args()
     unknown = set(options.checks) - {check.__name__ for check in CHECKS}
     if unknown:
@@ -76,7 +81,7 @@ def main():
     scratch = REPOSITORY / "target" / "checks"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        session = Session(options.heirloom.resolve(), folder, options.onnx_python)
+        session = Session(options.heirloom.resolve(), folder, options.onnx_python, options.oms_python)
         outcomes = [holds(check, session) for check in chosen(options)]
     passed = sum(outcomes)
     print(f"{passed} passed, {len(outcomes) - passed} failed")

@@ -76,8 +76,8 @@ class Process:
 class Session:
     """One pass over the checks: the binary, a scratch folder, and what checks share."""
 
-    def __init__(self, binary, folder, onnx_python):
-        self.binary, self.folder, self.onnx_python = binary, Path(folder), onnx_python
+    def __init__(self, binary, folder, onnx_python, oms_python):
+        self.binary, self.folder, self.onnx_python, self.oms_python = binary, Path(folder), onnx_python, oms_python
         self.main_store = self.folder / "main"
         self.short_documents = {}
 

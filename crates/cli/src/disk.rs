@@ -89,3 +89,65 @@ fn write_beside(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path)?;
     Ok(())
 }
+
+/// Writes a new file that only its owner can read; it is on the disk when this returns.
+///
+/// Errors   the file exists; no such folder: a mistake; else the disk.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_new(path, bytes, 0o600)
+}
+
+/// Writes a new file; it is on the disk when this returns.
+///
+/// Errors   the file exists; no such folder: a mistake; else the disk.
+pub(crate) fn write_public(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_new(path, bytes, 0o666)
+}
+
+#[cfg_attr(not(unix), allow(unused_variables))]
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    let mut file = options.open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => exists_already(path),
+        io::ErrorKind::NotFound => {
+            let message = format!("there is no folder to write {} into", path.display());
+            Diagnostic::new("missing-folder", message).help("make it first").into()
+        }
+        _ => Failure::world(FileError { operation: "write", path: path.to_owned(), source }),
+    })?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|source| {
+        // Ours alone so far, and a part of it serves nobody.
+        let _ = fs::remove_file(path);
+        Failure::world(FileError { operation: "write", path: path.to_owned(), source })
+    })
+}
+
+/// Makes a folder that does not exist yet.
+pub(crate) fn create_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir(path).map_err(|source| {
+        Failure::world(FileError { operation: "make the folder", path: path.to_owned(), source })
+    })
+}
+
+/// What is in a folder, by name; nothing if there is no such folder.
+pub(crate) fn list(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut paths = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, _>>())
+        .map_err(|source| Failure::world(FileError { operation: "list", path: folder.to_owned(), source }))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The mistake of naming a file that is to be new and exists.
+pub(crate) fn exists_already(path: &Path) -> Failure {
+    Diagnostic::new("file-exists", format!("{} exists already", path.display()))
+        .help("nothing is overwritten: name another file")
+        .into()
+}

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use base::{Diagnostic, Diagnostics, SourceMap};
 use pipeline::RunError;
+use provenance::{FolderError, SealError};
 use store::StoreError;
 
 use crate::{diagnostics, terminal};
@@ -118,6 +119,30 @@ impl From<StoreError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         Failure::of_run(error, SourceMap::default(), || "interrupted".to_owned())
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(found: Diagnostics) -> Self {
+        Failure::mistakes(found, SourceMap::default())
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        match error.mistakes() {
+            Some(mistakes) => mistakes.into(),
+            None => Failure::world(error),
+        }
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Statement(mistake) => (*mistake).into(),
+            SealError::Key(error) => Failure::world(error),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Algorithm, Arguments, Command, Data};
-use commands::{algorithm, completions, data as datasets, infer, model, run as runs, scheme as schemes};
+use commands::{algorithm, completions, data as datasets, infer, key, model, run as runs, scheme as schemes};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -43,6 +43,7 @@ fn run() -> Result<(), Failure> {
         Command::Infer(infer) => infer::infer(&infer),
         Command::Scheme(command) => schemes::command(command),
         Command::Model(command) => model::command(command),
+        Command::Key(command) => key::command(command),
         Command::Data(Data::List { json }) => datasets::list(json),
         Command::Algorithm(Algorithm::List { json }) => algorithm::list(json),
         Command::Algorithm(Algorithm::Show { name, json }) => algorithm::show(&name, json),

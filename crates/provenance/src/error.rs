@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use base::{Diagnostic, Digest, Location};
+use base::{Diagnostic, Diagnostics, Digest, Location};
 use store::StoreError;
 
 /// A model's folder could not be made, listed or read.
@@ -12,9 +12,10 @@ pub enum FolderError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The user's mistake: a target that exists, a folder that holds something else.
+    /// The user's mistakes: a target that exists, a folder that holds something else, a signature that
+    /// does not hold.
     #[error("{0}")]
-    Mistake(Box<Diagnostic>),
+    Mistakes(Diagnostics),
     /// A file operation failed.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io {
@@ -36,20 +37,26 @@ pub enum FolderError {
 }
 
 impl FolderError {
-    /// The user's mistake, if it is one. `None` means that the world failed.
-    pub fn mistake(&self) -> Option<Diagnostic> {
+    /// The user's mistakes, if it is that. `None` means that the world failed.
+    pub fn mistakes(&self) -> Option<Diagnostics> {
         match self {
-            FolderError::Mistake(diagnostic) => Some((**diagnostic).clone()),
-            FolderError::Store(error) => error.mistake(),
+            FolderError::Mistakes(found) => Some(found.clone()),
+            FolderError::Store(error) => error.mistake().map(Diagnostics::from),
             FolderError::Io { .. } | FolderError::Inconsistent { .. } => None,
         }
+    }
+}
+
+impl From<Diagnostics> for FolderError {
+    fn from(found: Diagnostics) -> Self {
+        FolderError::Mistakes(found)
     }
 }
 
 /// A mistake at `path`.
 pub(crate) fn mistake(code: &'static str, message: String, path: &Path, help: &str) -> FolderError {
     let diagnostic = Diagnostic::new(code, message).label(Location::file(path), "").help(help);
-    FolderError::Mistake(Box::new(diagnostic))
+    FolderError::Mistakes(diagnostic.into())
 }
 
 /// `map_err(io_at("read", path))`.

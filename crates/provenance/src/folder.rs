@@ -148,7 +148,7 @@ pub fn read_folder(folder: &Path) -> Result<FolderModel, FolderError> {
     let digest = Digest::of(manifest_text.as_bytes());
     let lineage_path = folder.join(LINEAGE);
     let lineage = Lineage::decode(&read_text(&lineage_path)?)
-        .map_err(|found| FolderError::Mistake(Box::new(found.label(Location::file(&lineage_path), ""))))?;
+        .map_err(|found| FolderError::Mistakes(found.label(Location::file(&lineage_path), "").into()))?;
     if lineage.model.digest != digest {
         let message = format!(
             "{} is that of {}, not of the model {digest}",

@@ -24,6 +24,7 @@ mod licences;
 mod limits;
 mod lineage;
 mod signature;
+mod signers;
 mod statement;
 mod tree;
 
@@ -35,5 +36,8 @@ pub use hash::{FileDigest, FileHash, hexadecimal};
 pub use keys::{KeyError, PublicKey, SigningKey};
 pub use lineage::{Descent, Lineage, ModelName, Origin};
 pub use signature::{Difference, diagnostics, sign, verify};
+pub use signers::{
+    FoundSignature, NamedKey, files_of, kept_signatures, signers, trusted_keys, trusted_signers,
+};
 pub use statement::{IGNORED_BY_DEFAULT, SignedFile, Statement};
 pub use tree::{TreeRules, list_files};

@@ -1,11 +1,12 @@
 //! Where a model comes from: the document `lineage.json` of its signed form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base::{Diagnostic, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::{Direction, Edge, ModelVersion, Store, StoreError};
 
 use crate::canonical;
 use crate::limits::DOCUMENT_BYTES_MAX;
@@ -109,6 +110,29 @@ impl Lineage {
         Lineage { format_version: Lineage::FORMAT_VERSION, model, ancestors, relations }
     }
 
+    /// The lineage of `version` as `store` knows it.
+    pub fn of(store: &Store, version: &ModelVersion) -> Result<Self, StoreError> {
+        let found = store.lineage(version, Direction::Ancestors)?;
+        let ids: BTreeMap<(&str, u32), ModelName> = found
+            .versions
+            .iter()
+            .map(|each| ((each.name.as_str(), each.version), origin(each).id()))
+            .collect();
+        let id = |end: &(String, u32)| ids.get(&(end.0.as_str(), end.1)).cloned();
+        // Every end of a step is among the versions, for the store reads both at one moment.
+        let step = |edge: &Edge| {
+            Some(Descent {
+                child: id(&edge.child)?,
+                relation: edge.relation.name().to_owned(),
+                parent: id(&edge.parent)?,
+                facts: edge.facts.clone(),
+            })
+        };
+        let relations = found.edges.iter().filter_map(step).collect();
+        let others = found.versions.iter().filter(|each| each.id() != version.id());
+        Ok(Lineage::new(origin(version), others.map(origin).collect(), relations))
+    }
+
     /// The text of `lineage.json`, the same for the same lineage.
     pub fn encode(&self) -> Result<String, serde_json::Error> {
         canonical::text(self)
@@ -154,6 +178,16 @@ impl Lineage {
             Some(end) => Err(damaged(format!("a relation speaks of {end}, which is not listed"))),
             None => Ok(()),
         }
+    }
+}
+
+fn origin(version: &ModelVersion) -> Origin {
+    Origin {
+        name: version.name.clone(),
+        digest: version.digest,
+        scheme_digest: version.scheme_digest,
+        data_digest: version.data_digest,
+        metrics: version.metrics.clone(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod algorithm;
 mod data;
 mod infer;
+mod key;
 mod model;
 mod run;
 mod scheme;
@@ -15,7 +16,8 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use algorithm::Algorithm;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
-pub(crate) use model::{Export, ExportFormat, Model};
+pub(crate) use key::Key;
+pub(crate) use model::{Export, ExportFormat, Model, Sign, Verify};
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
 
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     /// Lists, shows and exports the models of the store
     #[command(subcommand)]
     Model(Model),
+    /// Makes keys that sign models, and says which keys a store trusts
+    #[command(subcommand)]
+    Key(Key),
     /// Lists the data sets built in
     #[command(subcommand)]
     Data(Data),

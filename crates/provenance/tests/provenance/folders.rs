@@ -31,9 +31,9 @@ fn memory_and_disk_hold_the_same_files() {
     assert!(verify(bundle.as_bytes(), &found, key.public()).is_ok());
 
     let again = form.write(&target).unwrap_err();
-    assert_eq!(again.mistake().unwrap().code, "folder-exists");
+    assert_eq!(again.mistakes().unwrap().0[0].code, "folder-exists");
     let nowhere = form.write(&folder.path().join("no/such")).unwrap_err();
-    assert_eq!(nowhere.mistake().unwrap().code, "missing-folder");
+    assert_eq!(nowhere.mistakes().unwrap().0[0].code, "missing-folder");
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
 }
@@ -57,10 +57,10 @@ fn a_change_of_any_file_is_noticed() {
         let refused = verify(bundle.as_bytes(), &found, key.public()).unwrap_err();
         assert!(refused.to_string().contains(&format!("`{name}` was changed")), "{refused}");
         if name.starts_with("tensors/") || name == "graph.onnx" || name == "model.json" {
-            assert!(matches!(read_folder(&target), Err(FolderError::Mistake(_))), "{name}");
+            assert!(matches!(read_folder(&target), Err(FolderError::Mistakes(_))), "{name}");
         }
         fs::remove_file(&path).unwrap();
-        assert_eq!(read_folder(&target).unwrap_err().mistake().unwrap().code, "missing-file", "{name}");
+        assert_eq!(read_folder(&target).unwrap_err().mistakes().unwrap().0[0].code, "missing-file", "{name}");
         fs::write(&path, &bytes).unwrap();
     }
     assert!(read_folder(&target).is_ok());

@@ -6,7 +6,7 @@ use std::path::Path;
 use base::{Diagnostics, Digest};
 use provenance::{Descent, Lineage, Origin, PublicKey, SigningKey};
 use serde_json::json;
-use store::{EngineFacts, Model, ModelRecord, Port, Store};
+use store::{About, By, EngineFacts, Model, ModelRecord, Port, Store};
 use tempfile::TempDir;
 use tensor::{DType, Shape, Tensor};
 
@@ -54,7 +54,10 @@ fn record() -> ModelRecord {
         metrics: json!({"selected": ["accuracy"], "test": {"accuracy": 0.75, "confusion": [[1, 0], [0, 1]]}}),
         run: Some("run-1".to_owned()),
         engine: EngineFacts { cpu_level: "avx2".to_owned(), format_version: 1 },
-        created_unix_ms: 1_700_000_000_000,
+        about: About::default(),
+        parents: Vec::new(),
+        attachments: Vec::new(),
+        by: By { actor: "tester".to_owned(), unix_ms: 1_700_000_000_000 },
     }
 }
 

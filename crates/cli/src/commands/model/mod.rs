@@ -1,8 +1,12 @@
 //! `heirloom model`: one file for each command, and here what they share.
 
+mod bom;
 mod export;
+mod folder;
 mod list;
 mod show;
+mod sign;
+mod verify;
 
 use serde_json::{Value, json};
 use store::ModelVersion;
@@ -16,6 +20,8 @@ pub(crate) fn command(command: Model) -> Result<(), Failure> {
         Model::List { json, store } => list::list(json, &store),
         Model::Show { model, json, store } => show::show(&model, json, &store),
         Model::Export(export) => export::export(&export),
+        Model::Sign(arguments) => sign::sign(&arguments),
+        Model::Verify(arguments) => verify::verify(&arguments),
     }
 }
 
