@@ -5,3 +5,4 @@ mod folders;
 mod hostile;
 mod sample;
 mod signing;
+mod stores;

@@ -30,19 +30,24 @@ pub(crate) fn codes(found: &Diagnostics) -> Vec<&'static str> {
 pub(crate) fn store_with_a_model() -> (TempDir, Store, Model) {
     let folder = TempDir::new().unwrap();
     let store = Store::open_or_create(&folder.path().join(Store::FOLDER)).unwrap();
-    store.register(&record()).unwrap();
+    store.register(&record("digits", 0.25)).unwrap();
     let model = store.model("digits").unwrap();
     (folder, store, model)
 }
 
-fn record() -> ModelRecord {
+pub(crate) fn by() -> By {
+    By { actor: "tester".to_owned(), unix_ms: 1_700_000_000_000 }
+}
+
+/// A model whose head depends on `head`.
+pub(crate) fn record(name: &str, head: f32) -> ModelRecord {
     ModelRecord {
-        name: "digits".to_owned(),
+        name: name.to_owned(),
         graph: b"an ONNX graph".to_vec(),
         tensors: vec![
             ("trunk.weight".to_owned(), Tensor::new([4, 2], vec![0.5f32; 8])),
-            ("head.weight".to_owned(), Tensor::new([2], vec![0.25f32, -0.25])),
-            ("head.twin".to_owned(), Tensor::new([2], vec![0.25f32, -0.25])),
+            ("head.weight".to_owned(), Tensor::new([2], vec![head, -head])),
+            ("head.twin".to_owned(), Tensor::new([2], vec![head, -head])),
         ],
         inputs: vec![Port { name: "pixels".into(), dtype: DType::U8, shape: Shape::batched(&[64]) }],
         outputs: vec![Port { name: "class".into(), dtype: DType::F32, shape: Shape::batched(&[2]) }],
@@ -57,7 +62,7 @@ fn record() -> ModelRecord {
         about: About::default(),
         parents: Vec::new(),
         attachments: Vec::new(),
-        by: By { actor: "tester".to_owned(), unix_ms: 1_700_000_000_000 },
+        by: by(),
     }
 }
 
