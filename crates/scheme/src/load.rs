@@ -282,7 +282,7 @@ impl<'a> Loader<'a> {
 
 /// `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`; written out before the merge, so
 /// that both forms merge alike.
-fn expand_short_forms(layer: &mut Table) {
+pub(crate) fn expand_short_forms(layer: &mut Table) {
     if let Some(node) = layer.at_mut("train.optimizer")
         && node.text().is_some()
     {
