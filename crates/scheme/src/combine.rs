@@ -22,9 +22,12 @@ pub(crate) struct Lineage {
 impl Lineage {
     /// Notes what `file` inherits directly; its parents are known already.
     pub(crate) fn add(&mut self, file: FileId, parents: &[FileId]) {
-        let mut all: BTreeSet<FileId> = parents.iter().copied().collect();
-        for parent in parents {
-            all.extend(self.ancestors.get(parent.0 as usize).into_iter().flatten());
+        let mut all = BTreeSet::new();
+        // The newest first: where it inherits the others, there is nothing left to add for them.
+        for parent in parents.iter().rev() {
+            if all.insert(*parent) {
+                all.extend(self.ancestors.get(parent.0 as usize).into_iter().flatten());
+            }
         }
         let index = file.0 as usize;
         if self.ancestors.len() <= index {
