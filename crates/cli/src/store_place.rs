@@ -21,7 +21,7 @@ impl StoreChoice {
         let found = self.folder.clone().or_else(nearest);
         let Some(folder) = found else { return Err(none_found().into()) };
         Store::open(&folder).map_err(|error| match error {
-            StoreError::NotAStore { path } if !path.exists() => missing(&folder).into(),
+            StoreError::NotAStore { path } if !path.exists() => missing(&path).into(),
             error => error.into(),
         })
     }

@@ -14,6 +14,7 @@
 //! Nothing here knows what a graph or a scheme means, reads a clock, or prints. The formats are
 //! written down in `docs/formats/store.md`.
 
+mod address;
 mod aliases;
 mod annotations;
 mod blobs;
@@ -46,6 +47,7 @@ mod store;
 mod verify;
 mod versions;
 
+pub use address::{SharedAddress, StoreAddress};
 pub use aliases::AliasChange;
 pub use annotations::{About, Annotation};
 pub use bundle::{BundleCompression, parse_bundle};

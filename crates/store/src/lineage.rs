@@ -110,13 +110,13 @@ fn kin(direction: Direction) -> &'static str {
     match direction {
         Direction::Ancestors => {
             "WITH RECURSIVE kin (name, version) AS (
-                 SELECT CAST(?1 AS TEXT), CAST(?2 AS BIGINT)
+                 SELECT v.name, v.version FROM versions v WHERE v.name = ?1 AND v.version = ?2
                  UNION SELECT p.parent_name, p.parent_version FROM parents p
                        JOIN kin k ON p.name = k.name AND p.version = k.version)"
         }
         Direction::Descendants => {
             "WITH RECURSIVE kin (name, version) AS (
-                 SELECT CAST(?1 AS TEXT), CAST(?2 AS BIGINT)
+                 SELECT v.name, v.version FROM versions v WHERE v.name = ?1 AND v.version = ?2
                  UNION SELECT p.name, p.version FROM parents p
                        JOIN kin k ON p.parent_name = k.name AND p.parent_version = k.version)"
         }

@@ -150,10 +150,17 @@ impl Store {
         Ok(path)
     }
 
-    /// Whoever holds the run lock knows that no other run is alive.
+    /// Whoever holds the run lock knows that no other run is alive here. In a shared store, runs
+    /// whose folder is elsewhere belong to other machines.
     pub(crate) fn interrupt_dead_runs(&self) -> Result<(), StoreError> {
         self.write("note that runs were interrupted", |rows| {
-            rows.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'", &[])?;
+            let running: Vec<String> =
+                rows.all("SELECT id FROM runs WHERE state = 'running' ORDER BY id", &[], |row| row.get(0))?;
+            for id in running {
+                if !self.database.is_shared() || self.run_folder(&id)?.is_dir() {
+                    rows.execute("UPDATE runs SET state = 'interrupted' WHERE id = ?1", values![&id])?;
+                }
+            }
             Ok(())
         })
     }

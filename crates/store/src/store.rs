@@ -4,13 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::address::{BlobAddress, SharedAddress};
 use crate::blobs::BlobFiles;
 use crate::blobs::disk::{DiskBlobs, sweep};
+use crate::blobs::objects::ObjectBlobs;
 use crate::database::Database;
+use crate::database::postgres::Postgres;
 use crate::database::sqlite::{Missing, Sqlite};
 use crate::error::io;
 use crate::files::sync_folders_of;
-use crate::{DiskFiles, Files, RunLock, StoreError};
+use crate::{DiskFiles, Files, RunLock, StoreAddress, StoreError};
 
 /// An open store. It belongs to one thread at a time; every thread opens its own.
 pub struct Store {
@@ -39,11 +42,15 @@ impl Store {
             .find(|folder| folder.join(Store::DATABASE).is_file())
     }
 
-    /// Opens the store in the folder `path`.
+    /// Opens the store that `path` names: a folder, or the address of a shared store, which keeps its
+    /// runs and checkpoints in [`Store::FOLDER`] of the working directory.
     ///
-    /// Errors   no store there; a newer schema; the world.
+    /// Errors   no store there; a newer schema; an ill-formed address; the world.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Store::open_with(path, Arc::new(DiskFiles))
+        Store::open_at(
+            &StoreAddress::parse(&path.to_string_lossy())?.or_folder(path),
+            Path::new(Store::FOLDER),
+        )
     }
 
     /// Opens the store in the folder `path`, which changes files through `files`.
@@ -55,9 +62,13 @@ impl Store {
         Ok(Store::assemble(path, files, Box::new(database)))
     }
 
-    /// Opens the store in the folder `path`, making both if they are missing. A folder that holds
-    /// something else is refused.
+    /// As [`Store::open`], but makes what is missing. A folder that holds something else is refused.
     pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        let address = StoreAddress::parse(&path.to_string_lossy())?.or_folder(path);
+        Store::open_or_create_at(&address, Path::new(Store::FOLDER))
+    }
+
+    fn open_or_create_folder(path: &Path) -> Result<Self, StoreError> {
         let missing = !path.join(Store::DATABASE).is_file();
         if missing {
             create_folders(path)?;
@@ -67,6 +78,38 @@ impl Store {
             sync_folders_of(&DiskFiles, std::iter::once(path.join(Store::DATABASE).as_path()))?;
         }
         Ok(Store::assemble(path, Arc::new(DiskFiles), Box::new(database)))
+    }
+
+    /// Opens the store at `address`. One that is shared keeps its runs and checkpoints in the folder
+    /// `here`, which is made if it is missing; otherwise `here` is not looked at.
+    ///
+    /// Errors   no store there; a newer schema; blobs elsewhere than the address says; the world.
+    pub fn open_at(address: &StoreAddress, here: &Path) -> Result<Self, StoreError> {
+        match address {
+            StoreAddress::Folder(path) => Store::open_with(path, Arc::new(DiskFiles)),
+            StoreAddress::Shared(shared) => Store::open_shared(shared, here, Missing::Refuse),
+        }
+    }
+
+    /// As [`Store::open_at`], but makes what is missing.
+    ///
+    /// Errors   also: a new shared store whose address does not say where blobs go.
+    pub fn open_or_create_at(address: &StoreAddress, here: &Path) -> Result<Self, StoreError> {
+        match address {
+            StoreAddress::Folder(path) => Store::open_or_create_folder(path),
+            StoreAddress::Shared(shared) => Store::open_shared(shared, here, Missing::Create),
+        }
+    }
+
+    fn open_shared(address: &SharedAddress, here: &Path, missing: Missing) -> Result<Self, StoreError> {
+        create_folders(here)?;
+        let files: Arc<dyn Files> = Arc::new(DiskFiles);
+        let (database, blobs) = Postgres::open(address, missing)?;
+        let blobs: Box<dyn BlobFiles> = match blobs {
+            BlobAddress::Folder(path) => Box::new(DiskBlobs::new(path, files.clone())),
+            BlobAddress::Bucket { bucket, prefix } => Box::new(ObjectBlobs::new(&bucket, &prefix)?),
+        };
+        Ok(Store { root: here.to_owned(), files, database: Box::new(database), blobs })
     }
 
     fn assemble(path: &Path, files: Arc<dyn Files>, database: Box<dyn Database>) -> Self {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use super::{File, Finding};
+use super::{File, Finding, is_workspace_of_its_own};
 
 const TABLE_FILE: &str = "ARCHITECTURE.md";
 
@@ -27,7 +27,7 @@ pub(crate) fn check(files: &[File]) -> Vec<Finding> {
         return vec![Finding::file(TABLE_FILE, "is missing")];
     };
     let (table, mut findings) = read_table(&architecture.text);
-    for file in files {
+    for file in files.iter().filter(|file| !is_workspace_of_its_own(file)) {
         if let Some(name) = crate_of(&file.path) {
             findings.extend(check_manifest(&file.path, name, &file.text, &table));
         }

@@ -2,12 +2,13 @@
 
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use super::{File, Finding};
+use super::{File, Finding, is_workspace_of_its_own};
 
 /// Checks the root manifest and those of the members.
 pub(crate) fn check(files: &[File]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in files.iter().filter(|file| file.path == "Cargo.toml" || file.path.ends_with("/Cargo.toml")) {
+    let is_manifest = |path: &str| path == "Cargo.toml" || path.ends_with("/Cargo.toml");
+    for file in files.iter().filter(|file| is_manifest(&file.path) && !is_workspace_of_its_own(file)) {
         let Ok(manifest) = file.text.parse::<DocumentMut>() else { continue };
         let found = match file.path.as_str() {
             "Cargo.toml" => check_reasons(&manifest),

@@ -54,6 +54,11 @@ pub(crate) struct File {
     text: String,
 }
 
+/// A manifest below the root that is a workspace of its own, as that of the fuzz targets: nothing in the root's knows it.
+pub(crate) fn is_workspace_of_its_own(file: &File) -> bool {
+    file.path.ends_with("/Cargo.toml") && file.text.lines().any(|line| line == "[workspace]")
+}
+
 /// Checks every rule on the repository at `root`.
 pub(crate) fn run(root: &Path) -> io::Result<Outcome> {
     let files = read_tree(root)?;

@@ -4,6 +4,7 @@
 //! digest is always that of the plain bytes.
 
 pub(crate) mod disk;
+pub(crate) mod objects;
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -2,6 +2,8 @@
 //!
 //! Which database it is, only the files beside this one know.
 
+pub(crate) mod postgres;
+mod postgres_values;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
 
@@ -26,6 +28,11 @@ pub(crate) trait Guard {}
 pub(crate) trait Database: Send {
     /// Where it is, for messages. Holds no password.
     fn place(&self) -> String;
+
+    /// Whether other machines use it too.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     /// Runs `body` in one transaction and commits if it succeeds. Writers take effect in the order
     /// in which they enter.

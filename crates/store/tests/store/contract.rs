@@ -8,6 +8,7 @@ use serde_json::json;
 use store::{Registered, RunRecord, RunState, StageResult, Store, StoreError};
 use tempfile::TempDir;
 
+use crate::backends::{open_again, over_other_backends};
 use crate::sample::{by, new_store, record};
 
 #[test]
@@ -258,7 +259,7 @@ fn runs_are_noted_from_start_to_end() {
 fn the_lock_is_held_by_one() {
     let (_folder, store) = new_store();
     let lock = store.try_lock().unwrap();
-    let other = Store::open(store.path()).unwrap();
+    let other = open_again(store.path());
     match other.try_lock() {
         Err(StoreError::Locked { holder, .. }) => assert_eq!(holder, Some(std::process::id())),
         outcome => panic!("{outcome:?}"),
@@ -298,3 +299,19 @@ fn any_bytes_come_back() {
     });
     assert_eq!(store.verify().unwrap().problems, []);
 }
+
+over_other_backends![
+    the_same_model_is_registered_once_under_a_name,
+    the_digest_is_the_same_everywhere,
+    a_model_comes_back_as_it_went_in,
+    what_two_models_share_is_kept_once,
+    references_find_versions_or_say_what_there_is,
+    aliases_move_and_remember,
+    what_cannot_be_registered_leaves_nothing,
+    stage_results_come_back_under_their_key,
+    the_newest_two_checkpoints_are_kept,
+    runs_are_noted_from_start_to_end,
+    the_lock_is_held_by_one,
+    safetensors_bytes_are_repeatable_and_carry_the_labels,
+    any_bytes_come_back,
+];

@@ -1,9 +1,11 @@
 //! The store's contract, its behaviour under faults, and several processes at once.
 
+mod backends;
 mod contract;
 mod damage;
 mod faults;
 mod faulty;
+mod many_machines;
 mod processes;
 mod recalls;
 mod sample;

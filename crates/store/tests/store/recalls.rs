@@ -2,6 +2,7 @@
 
 use store::{Annotation, ParentRecord, Promotion, Relation, Store, TrustedKey};
 
+use crate::backends::over_other_backends;
 use crate::sample::{by, new_store, record};
 
 fn promote(store: &Store, reference: &str) -> Result<u32, String> {
@@ -112,3 +113,10 @@ fn what_is_said_about_a_version_is_kept_with_what_was_said_before() {
     assert_eq!(history[4].replaced.as_deref(), Some("digits of forms"));
     assert_eq!(history.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
 }
+
+over_other_backends![
+    rolling_back_goes_to_what_was_last_serving,
+    a_recall_reaches_descendants_and_their_aliases,
+    a_store_can_demand_signatures,
+    what_is_said_about_a_version_is_kept_with_what_was_said_before,
+];

@@ -2,14 +2,18 @@
 
 use base::Digest;
 use serde_json::json;
-use store::{About, By, EngineFacts, ModelRecord, Port, Store};
+use store::{About, By, EngineFacts, ModelRecord, Port, Store, StoreAddress};
 use tempfile::TempDir;
 use tensor::{DType, Shape, Tensor};
 
-/// A new store; the folder goes when the first part is dropped.
+use crate::backends::new_address;
+
+/// A new store of the kind that [`over`] says; the folder goes when the first part is dropped.
 pub(crate) fn new_store() -> (TempDir, Store) {
     let folder = TempDir::new().unwrap();
-    let store = Store::open_or_create(&folder.path().join(Store::FOLDER)).unwrap();
+    let path = folder.path().join(Store::FOLDER);
+    let address = new_address(&path);
+    let store = Store::open_or_create_at(&StoreAddress::parse(&address).unwrap(), &path).unwrap();
     (folder, store)
 }
 

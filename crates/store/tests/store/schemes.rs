@@ -3,6 +3,7 @@
 use base::Digest;
 use store::{SchemeParent, SchemeRecord, SchemeRegistered, SchemeSource, Store};
 
+use crate::backends::over_other_backends;
 use crate::sample::{by, new_store};
 
 fn scheme(name: &str, text: &str, parents: &[(&str, u32)]) -> SchemeRecord {
@@ -86,3 +87,10 @@ fn unknown_and_ill_formed_names_are_refused() {
     assert_eq!(code(store.scheme_version("base@x")), "unknown-scheme");
     assert_eq!(code(store.register_scheme(&scheme("../x", "a = 1", &[]))), "invalid-scheme-name");
 }
+
+over_other_backends![
+    a_scheme_comes_back_as_it_was_written,
+    the_same_text_is_registered_once_in_a_row,
+    children_are_told_how_far_behind_they_are,
+    unknown_and_ill_formed_names_are_refused,
+];

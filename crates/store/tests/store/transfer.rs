@@ -10,6 +10,7 @@ use store::{
 };
 use tempfile::TempDir;
 
+use crate::backends::over_other_backends;
 use crate::sample::{by, large_record, new_store, record};
 
 fn child_of(parent: &str, name: &str, head: f32) -> ModelRecord {
@@ -211,3 +212,14 @@ proptest! {
         let _ = store::parse_bundle(&bytes[..cut % length]);
     }
 }
+
+over_other_backends![
+    a_child_that_changes_its_head_adds_its_head,
+    a_stranger_cannot_say_that_it_was_fine_tuned,
+    a_pushed_model_brings_its_whole_lineage,
+    a_number_that_is_taken_is_not_overwritten,
+    a_recall_travels,
+    a_bundle_brings_the_same_digests_and_lineage,
+    a_resealed_bundle_is_still_checked_blob_by_blob,
+    what_is_no_bundle_is_said_to_be_none,
+];
