@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     Usage(clap::Error),
     /// The user pressed ctrl-c; the text says how to go on.
     Interrupted(String),
+    /// Everything was said on standard output already.
+    Told(ExitCode),
     /// Whoever read standard output wants no more, such as `head`.
     ReaderGone,
 }
@@ -96,6 +98,7 @@ impl Failure {
                 terminal::say(&how_to_go_on);
                 INTERRUPTED.into()
             }
+            Failure::Told(status) => status,
             Failure::ReaderGone => ExitCode::SUCCESS,
         }
     }

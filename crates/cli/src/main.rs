@@ -25,7 +25,10 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use arguments::{Algorithm, Arguments, Command, Data};
-use commands::{algorithm, completions, data as datasets, infer, key, model, run as runs, scheme as schemes};
+use commands::{
+    algorithm, completions, data as datasets, infer, key, model, run as runs, scheme as schemes,
+    store as store_commands,
+};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -44,7 +47,9 @@ fn run() -> Result<(), Failure> {
         Command::Scheme(command) => schemes::command(command),
         Command::Model(command) => model::command(command),
         Command::Key(command) => key::command(command),
+        Command::Store(command) => store_commands::command(command),
         Command::Data(Data::List { json }) => datasets::list(json),
+        Command::Data(Data::WhoSaw { record, json, store }) => datasets::who_saw(&record, json, &store),
         Command::Algorithm(Algorithm::List { json }) => algorithm::list(json),
         Command::Algorithm(Algorithm::Show { name, json }) => algorithm::show(&name, json),
         Command::Completions { shell } => completions::write(shell),

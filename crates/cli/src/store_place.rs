@@ -4,27 +4,60 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use base::Diagnostic;
-use store::{Store, StoreError};
+use store::{Store, StoreAddress, StoreError};
 
 use crate::arguments::StoreChoice;
 use crate::failure::Failure;
 
 impl StoreChoice {
-    /// The store's folder for a run, which makes it if it is missing: the one named, the nearest one
-    /// upwards, or `.heirloom` here.
-    pub(crate) fn folder_to_run_in(&self) -> PathBuf {
-        self.folder.clone().or_else(nearest).unwrap_or_else(|| PathBuf::from(Store::FOLDER))
+    /// The store that is meant: the one named, the nearest one upwards, or `.heirloom` here.
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
+        match &self.address {
+            Some(text) => Place::parse(text),
+            None => Ok(Place(StoreAddress::Folder(nearest().unwrap_or_else(|| PathBuf::from(Store::FOLDER))))),
+        }
     }
 
     /// Opens a store to read from. Makes nothing; who finds none is told where was looked.
     pub(crate) fn open(&self) -> Result<Store, Failure> {
-        let found = self.folder.clone().or_else(nearest);
-        let Some(folder) = found else { return Err(none_found().into()) };
-        Store::open(&folder).map_err(|error| match error {
+        if self.address.is_none() && nearest().is_none() {
+            return Err(none_found().into());
+        }
+        self.place()?.open()
+    }
+
+    /// Opens the store, or makes it.
+    pub(crate) fn open_or_create(&self) -> Result<Store, Failure> {
+        self.place()?.open_or_create()
+    }
+}
+
+/// Where a store is.
+pub(crate) struct Place(pub(crate) StoreAddress);
+
+impl Place {
+    /// Reads what was typed: a folder or an URL.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        Ok(Place(StoreAddress::parse(text)?))
+    }
+
+    /// Opens a store that is there.
+    pub(crate) fn open(&self) -> Result<Store, Failure> {
+        Store::open_at(&self.0, &here()).map_err(|error| match error {
             StoreError::NotAStore { path } if !path.exists() => missing(&path).into(),
             error => error.into(),
         })
     }
+
+    /// Opens the store, or makes it.
+    pub(crate) fn open_or_create(&self) -> Result<Store, Failure> {
+        Ok(Store::open_or_create_at(&self.0, &here())?)
+    }
+}
+
+/// Where runs and checkpoints of a store that many machines share are kept: with this project.
+pub(crate) fn here() -> PathBuf {
+    nearest().unwrap_or_else(|| PathBuf::from(Store::FOLDER))
 }
 
 /// The nearest store upwards, as seen from the working directory: `.heirloom`, `../.heirloom`, ...

@@ -150,7 +150,8 @@ fn example(start: &DigestWriter, input: &Digest, target: &[u8]) -> Digest {
     start.clone().field(&input.0).field(target).finish()
 }
 
-fn input_digests(input: &Tensor) -> Vec<Digest> {
+/// The digest of each row of `input`, u8 or f32 [rows, ..], whatever its target is.
+pub fn input_digests(input: &Tensor) -> Vec<Digest> {
     let rows = input.shape()[0];
     let length = input.shape()[1..].iter().product::<usize>();
     let mut start = DigestWriter::new("heirloom.input.1");

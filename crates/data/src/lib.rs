@@ -38,7 +38,7 @@ mod statistics;
 mod stored;
 mod table;
 
-pub use dataset::{Dataset, Forecast, Layout, Target, gather};
+pub use dataset::{Dataset, Forecast, Layout, Target, gather, input_digests};
 pub use embedded::embedded_names;
 pub use error::DataError;
 pub use inputs::read_images;

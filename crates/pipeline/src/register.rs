@@ -10,7 +10,11 @@ use crate::error::RunError;
 use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
 use crate::prepare::Prepared;
+use crate::records;
 use crate::run::RunOptions;
+
+/// Under which role a scheme's files are kept beside the model that it made.
+const SOURCES_ROLE: &str = "scheme_sources";
 
 /// What is to be registered.
 pub(crate) struct Finished<'a> {
@@ -18,6 +22,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) prepared: &'a Prepared,
     pub(crate) plan: &'a Plan,
+    /// The list of records that it has seen.
+    pub(crate) records: Vec<u8>,
     /// The packaged graph.
     pub(crate) graph: Vec<u8>,
     pub(crate) tensors: Vec<(String, Tensor)>,
@@ -27,7 +33,12 @@ pub(crate) struct Finished<'a> {
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished { scheme, options, prepared, plan, graph, tensors, metrics, run } = finished;
+    let Finished { scheme, options, prepared, plan, records, graph, tensors, metrics, run } = finished;
+    let mut attachments = vec![(records::ROLE.to_owned(), records)];
+    if !options.scheme_sources.is_empty() {
+        let sources = to_value(&options.scheme_sources).to_string();
+        attachments.push((SOURCES_ROLE.to_owned(), sources.into_bytes()));
+    }
     let data_digest = prepared.summary.digest.parse();
     let record = ModelRecord {
         name: scheme.name.clone(),
@@ -48,7 +59,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         },
         about: About::default(),
         parents: Vec::new(),
-        attachments: Vec::new(),
+        attachments,
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };
     Ok(store.register(&record)?)

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use base::Digest;
 use scheme::ResolvedScheme;
-use store::{Registered, RunState};
+use store::{Registered, RunState, StoreAddress};
 
 use crate::architecture::{self, Plan};
 use crate::error::RunError;
@@ -17,8 +17,9 @@ use crate::metrics::Metrics;
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, prepare};
 use crate::register::{Finished, register};
+use crate::records;
 use crate::report::RunReport;
-use crate::session::Session;
+use crate::session::{Open, Session};
 use crate::source::source_of;
 use crate::training::{Trained, Training, batch_size, train};
 
@@ -35,20 +36,25 @@ pub struct RunOptions {
     pub now_unix_ms: i64,
     /// Who runs, for the history.
     pub actor: String,
+    /// The scheme's files as they were written, the root first, to be kept beside the model; none if it was
+    /// built in.
+    pub scheme_sources: Vec<store::SchemeSource>,
 }
 
-/// Carries out `scheme` in the store at `store`, which is made if it does not exist.
+/// Carries out `scheme` in the store at `store`, which is made if it does not exist. If that store is shared between
+/// machines, the run and its checkpoints are kept in the folder `here`.
 ///
 /// What is in the store already is not done again. Nothing is written before scheme, data and network have passed
 /// every check, so a run that ends with [`RunError::Diagnostics`] of those leaves no trace. The whole run holds the
 /// store's lock.
 pub fn run(
     scheme: &ResolvedScheme,
-    store: &Path,
+    store: &StoreAddress,
+    here: &Path,
     options: &RunOptions,
     observer: &mut Observer<'_>,
 ) -> Result<RunReport, RunError> {
-    let mut session = Session::new(scheme, store, options, observer);
+    let mut session = Session::new(scheme, Open::new(store, here), options, observer);
     let result = carry_out(&mut session);
     if let Err(error) = &result {
         let state = match error {
@@ -222,14 +228,18 @@ fn register_stage(
     graph: Vec<u8>,
 ) -> Result<RunReport, RunError> {
     let key = work.keys.register;
-    let Some(plan) = &work.plan else { unreachable!("evaluation made it") };
+    work.examples(session.scheme)?;
+    let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
+        unreachable!("evaluation and the line above made them")
+    };
+    let records = records::encode(&examples.dataset, &examples.splits);
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
     let prepared = &work.prepared;
     let registered = session.stage(Stage::Register, key, |session| {
         let (scheme, options) = (session.scheme, session.options);
         let finished =
-            Finished { scheme, options, prepared, plan, graph, tensors, metrics: &metrics, run: &run };
+            Finished { scheme, options, prepared, plan, records, graph, tensors, metrics: &metrics, run: &run };
         register(session.open.store(), finished)
     })?;
     let version = registered.version();

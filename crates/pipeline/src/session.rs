@@ -7,7 +7,7 @@ use base::Digest;
 use scheme::ResolvedScheme;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{RunLock, RunRecord, RunState, StageResult, Store, StoreError};
+use store::{RunLock, RunRecord, RunState, StageResult, Store, StoreAddress, StoreError};
 use tensor::{DType, Tensor};
 
 use crate::error::RunError;
@@ -35,11 +35,17 @@ pub(crate) struct Session<'a, 'b> {
 
 /// The store: looked into if it exists, made when there is something to keep.
 pub(crate) struct Open<'a> {
-    path: &'a Path,
+    address: &'a StoreAddress,
+    /// Where a shared store keeps what belongs to this machine.
+    here: &'a Path,
     locked: Option<(Store, RunLock)>,
 }
 
-impl Open<'_> {
+impl<'a> Open<'a> {
+    pub(crate) fn new(address: &'a StoreAddress, here: &'a Path) -> Self {
+        Open { address, here, locked: None }
+    }
+
     /// The open store. Panics before [`Session::open_run`].
     pub(crate) fn store(&self) -> &Store {
         let (store, _) = self.locked.as_ref().expect("stages that keep something run inside an open run");
@@ -61,7 +67,7 @@ struct TrainAccount {
 impl<'a, 'b> Session<'a, 'b> {
     pub(crate) fn new(
         scheme: &'a ResolvedScheme,
-        path: &'a Path,
+        open: Open<'a>,
         options: &'a RunOptions,
         observer: &'a mut Observer<'b>,
     ) -> Self {
@@ -70,7 +76,7 @@ impl<'a, 'b> Session<'a, 'b> {
             options,
             journal: Journal::new(observer),
             stages: Vec::new(),
-            open: Open { path, locked: None },
+            open,
             run: None,
             started: Instant::now(),
             early: Vec::new(),
@@ -96,7 +102,7 @@ impl<'a, 'b> Session<'a, 'b> {
 
     /// Opens and locks the store if there is one.
     pub(crate) fn open_existing(&mut self) -> Result<(), RunError> {
-        match Store::open(self.open.path) {
+        match Store::open_at(self.open.address, self.open.here) {
             Ok(store) => {
                 let lock = store.try_lock()?;
                 self.open.locked = Some((store, lock));
@@ -111,7 +117,7 @@ impl<'a, 'b> Session<'a, 'b> {
     /// Makes the store if there is none, and begins a run in it, or goes on with the one that was interrupted.
     pub(crate) fn open_run(&mut self, key: Digest) -> Result<(), RunError> {
         if self.open.locked.is_none() {
-            let store = Store::open_or_create(self.open.path)?;
+            let store = Store::open_or_create_at(self.open.address, self.open.here)?;
             let lock = store.try_lock()?;
             self.open.locked = Some((store, lock));
         }

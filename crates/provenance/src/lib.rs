@@ -26,6 +26,7 @@ mod lineage;
 mod signature;
 mod signers;
 mod statement;
+mod strictness;
 mod tree;
 
 pub use bom::Card;
@@ -39,5 +40,6 @@ pub use signature::{Difference, diagnostics, sign, verify};
 pub use signers::{
     FoundSignature, NamedKey, files_of, kept_signatures, signers, trusted_keys, trusted_signers,
 };
+pub use strictness::strictest;
 pub use statement::{IGNORED_BY_DEFAULT, SignedFile, Statement};
 pub use tree::{TreeRules, list_files};

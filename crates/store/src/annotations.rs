@@ -9,6 +9,7 @@ use crate::database::{Rows, values};
 use crate::error::{RowError, within};
 use crate::history::{Details, append};
 use crate::limits::ANNOTATION_BYTES_MAX;
+use crate::lineage::{Direction, relatives};
 use crate::names::check_tag;
 use crate::reference::{self, Found};
 use crate::{By, ModelVersion, Store, StoreError};
@@ -59,6 +60,21 @@ impl Store {
     pub fn about(&self, version: &ModelVersion) -> Result<About, StoreError> {
         let found = Found { name: version.name.clone(), version: version.version };
         self.read("look up what is said about a model", |rows| about(rows, &found))
+    }
+
+    /// The licences of a version and of everything it descends from, as `name@N` and licence, the version
+    /// itself first. Who states none is left out.
+    pub fn licences(&self, version: &ModelVersion) -> Result<Vec<(String, String)>, StoreError> {
+        let found = Found { name: version.name.clone(), version: version.version };
+        self.read("look up licences", |rows| {
+            let mut stated = Vec::new();
+            for each in relatives(rows, &found, Direction::Ancestors)? {
+                if let Some(licence) = value_of(rows, &each, LICENCE)? {
+                    stated.push((format!("{}@{}", each.name, each.version), licence));
+                }
+            }
+            Ok(stated)
+        })
     }
 
     /// Says something about the version that `reference` names, and writes that down.

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::Json;
+use super::{Json, StoreChoice};
 
 /// Commands about data.
 #[derive(Debug, Subcommand)]
@@ -11,5 +11,18 @@ pub(crate) enum Data {
     List {
         #[command(flatten)]
         json: Json,
+    },
+    /// Tells which models have seen a record, and in which part of their data
+    ///
+    /// The record is a file as `heirloom infer` takes it, or the digest of one. Every model of the store is
+    /// searched; those whose records are not known are named.
+    WhoSaw {
+        /// A file, or 64 hexadecimal digits
+        #[arg(value_name = "FILE|DIGEST")]
+        record: String,
+        #[command(flatten)]
+        json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
     },
 }

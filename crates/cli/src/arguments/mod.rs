@@ -8,6 +8,7 @@ mod key;
 mod model;
 mod run;
 mod scheme;
+mod store;
 
 use std::path::PathBuf;
 
@@ -17,9 +18,12 @@ pub(crate) use algorithm::Algorithm;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
 pub(crate) use key::Key;
-pub(crate) use model::{Export, ExportFormat, Model, Sign, Verify};
+pub(crate) use model::{
+    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, Sign, Verify,
+};
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
+pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
 
 /// One program that delivers machine-learning models end to end, and lets every new project inherit
 /// what earlier ones left behind.
@@ -42,12 +46,15 @@ pub(crate) enum Command {
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),
-    /// Lists, shows and exports the models of the store
+    /// Lists, shows, exports, promotes and recalls the models of the store
     #[command(subcommand)]
     Model(Model),
     /// Makes keys that sign models, and says which keys a store trusts
     #[command(subcommand)]
     Key(Key),
+    /// Checks, cleans and copies the store
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Lists the data sets built in
     #[command(subcommand)]
     Data(Data),
@@ -83,9 +90,10 @@ pub(crate) struct Json {
 /// Where the store is.
 #[derive(Debug, Args)]
 pub(crate) struct StoreChoice {
-    /// The store's folder [default: .heirloom in the working directory or the nearest one above]
-    #[arg(long = "store", value_name = "DIR")]
-    pub(crate) folder: Option<PathBuf>,
+    /// The store: a folder, or postgres://... [default: .heirloom in the working directory or the nearest one
+    /// above]
+    #[arg(long = "store", value_name = "STORE")]
+    pub(crate) address: Option<String>,
 }
 
 #[cfg(test)]

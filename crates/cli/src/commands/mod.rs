@@ -11,3 +11,4 @@ pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scheme;
+pub(crate) mod store;

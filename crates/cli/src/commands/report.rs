@@ -1,9 +1,8 @@
 //! What a run came to, in tables.
 
-use std::path::Path;
-
 use pipeline::RunReport;
 use pipeline::metrics::{Baseline, ClassificationMetrics, Metrics, PartMetrics};
+use store::StoreAddress;
 
 use crate::tables::{Column, facts, paragraph, table};
 use crate::{quantities, terminal};
@@ -12,7 +11,7 @@ use crate::{quantities, terminal};
 const CONFUSIONS_MAX: usize = 10;
 
 /// The whole report.
-pub(crate) fn draw(report: &RunReport, store: &Path, width: usize) -> String {
+pub(crate) fn draw(report: &RunReport, store: &StoreAddress, width: usize) -> String {
     [metrics(&report.metrics, width), circumstances(report, store, width)].join("\n")
 }
 
@@ -131,14 +130,14 @@ fn frequent(names: &[String], confusion: &[Vec<u64>], width: usize) -> String {
 }
 
 /// What is left to say: where the model is, how large, how long it took.
-fn circumstances(report: &RunReport, store: &Path, width: usize) -> String {
+fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> String {
     let epochs = report.epochs.len();
     let mean = report.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs.max(1) as f64;
     let memory = report.peak_memory_bytes.map(|bytes| ("peak memory", quantities::bytes(bytes)));
     let all = [
         ("model", report.model.clone()),
         ("digest", digest(&report.digest, width)),
-        ("store", store.display().to_string()),
+        ("store", store.to_string()),
         ("parameters", quantities::count(report.parameters)),
         ("size", quantities::bytes(report.size_bytes)),
         ("trained", format!("{}, epoch {} kept", quantities::counted(epochs, "epoch"), report.best_epoch)),

@@ -1,11 +1,11 @@
 //! `heirloom run`.
 
 use std::num::NonZero;
-use std::path::Path;
 
 use base::SourceMap;
 use pipeline::{Flow, RunError, RunOptions, RunReport};
 use serde_json::json;
+use store::StoreAddress;
 
 use super::progress::{Detail, Progress};
 use super::report;
@@ -13,6 +13,7 @@ use super::scheme::Checked;
 use crate::arguments::{Run, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::signals::Interrupt;
+use crate::store_place::{Place, here};
 use crate::{author, diagnostics, terminal};
 
 /// Carries out a scheme and prints the report.
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     if detail != Detail::Quiet {
         diagnostics::report_notes(&scheme.notes, &sources);
     }
-    let store = arguments.store.folder_to_run_in();
+    let Place(store) = arguments.store.place()?;
     let by = author::by();
     let options = RunOptions {
         threads: threads(arguments.threads),
@@ -30,9 +31,10 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         level: engine::Level::detect(),
         now_unix_ms: by.unix_ms,
         actor: by.actor,
+        scheme_sources: Vec::new(),
     };
     let interrupt = Interrupt::listen().map_err(Failure::world)?;
-    let outcome = observed(detail, &interrupt, |observer| pipeline::run(&scheme, &store, &options, observer));
+    let outcome = observed(detail, &interrupt, |observer| pipeline::run(&scheme, &store, &here(), &options, observer));
     let found = outcome.map_err(|error| failure(error, sources, arguments))?;
     if arguments.json.wanted {
         return terminal::print_json(&json!(found));
@@ -62,7 +64,7 @@ fn detail(arguments: &Run) -> Detail {
 }
 
 /// The report for people, with what can be done next.
-fn account(found: &RunReport, arguments: &Run, store: &Path) -> String {
+fn account(found: &RunReport, arguments: &Run, store: &StoreAddress) -> String {
     let width = terminal::width();
     let name = found.model.split('@').next().unwrap_or(&found.model);
     let up_to_date = format!("nothing to do: {} is up to date\n\n", arguments.scheme.typed());
@@ -89,8 +91,7 @@ fn command_line(scheme: &SchemeChoice, store: &StoreChoice) -> String {
 }
 
 fn store_flag(store: &StoreChoice) -> String {
-    let folder = store.folder.as_ref();
-    folder.map(|folder| format!(" --store {}", quoted(&folder.display().to_string()))).unwrap_or_default()
+    store.address.as_ref().map(|address| format!(" --store {}", quoted(address))).unwrap_or_default()
 }
 
 /// `text` as a shell takes it for one word.
@@ -119,7 +120,7 @@ mod tests {
             path: "my schemes/a.toml".into(),
             overrides: vec!["train.epochs=1".into(), "name='x'".into()],
         };
-        let store = StoreChoice { folder: Some("/tmp/s".into()) };
+        let store = StoreChoice { address: Some("/tmp/s".into()) };
         assert_eq!(
             command_line(&scheme, &store),
             r"heirloom run 'my schemes/a.toml' --set train.epochs=1 --set 'name='\''x'\''' --store /tmp/s"

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use store::ModelVersion;
+use store::{BundleCompression, ModelVersion, Store};
 
 use super::{bom, folder};
 use crate::arguments::{Export, ExportFormat};
@@ -19,6 +19,7 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
         ExportFormat::Folder => (model.manifest.bytes(), folder::write(&store, &model, &output)?),
         ExportFormat::Onnx => write(&output, &pipeline::export_onnx(&store, &model)?)?,
         ExportFormat::Safetensors => write(&output, &pipeline::export_safetensors(&store, &model)?)?,
+        ExportFormat::Bundle => return bundle(&store, &model.version, &output, arguments),
         ExportFormat::Bom => write(&output, bom::text(&store, &model)?.as_bytes())?,
     };
     if arguments.json.wanted {
@@ -40,6 +41,31 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
 fn write(output: &Path, bytes: &[u8]) -> Result<(u64, Value), Failure> {
     disk::write_whole(output, bytes)?;
     Ok((bytes.len() as u64, Value::Null))
+}
+
+/// Writes a model with its whole lineage into one file.
+fn bundle(store: &Store, version: &ModelVersion, output: &Path, arguments: &Export) -> Result<(), Failure> {
+    let compression = if arguments.compress { BundleCompression::Zstd } else { BundleCompression::Stored };
+    let package = store.write_bundle(&[version.id()], output, compression)?;
+    if arguments.json.wanted {
+        return terminal::print_json(&json!({
+            "model": version.id(),
+            "digest": version.digest.to_string(),
+            "format": arguments.format.name(),
+            "output": output.display().to_string(),
+            "versions": package.versions.len(),
+            "schemes": package.schemes.len(),
+            "bytes": package.bytes(),
+        }));
+    }
+    terminal::print(&format!(
+        "{}: {} with {} and {}, {}\n",
+        output.display(),
+        version.id(),
+        quantities::counted(package.versions.len() - 1, "ancestor"),
+        quantities::counted(package.schemes.len(), "scheme"),
+        quantities::bytes(package.bytes())
+    ))
 }
 
 /// The model's last name and the format's extension.

@@ -3,9 +3,14 @@
 mod bom;
 mod export;
 mod folder;
+mod history;
+mod import;
+mod lineage;
 mod list;
 mod show;
 mod sign;
+mod signed;
+mod standing;
 mod verify;
 
 use serde_json::{Value, json};
@@ -17,9 +22,20 @@ use crate::failure::Failure;
 /// Carries out one of the commands.
 pub(crate) fn command(command: Model) -> Result<(), Failure> {
     match command {
-        Model::List { json, store } => list::list(json, &store),
+        Model::List { name: Some(name), json, store } => list::versions(&name, json, &store),
+        Model::List { name: None, json, store } => list::list(json, &store),
         Model::Show { model, json, store } => show::show(&model, json, &store),
         Model::Export(export) => export::export(&export),
+        Model::Import(import) => import::import(&import),
+        Model::Lineage(arguments) => lineage::lineage(&arguments),
+        Model::History { name, json, store } => history::history(name.as_deref(), json, &store),
+        Model::Promote(arguments) => standing::promote(&arguments),
+        Model::Rollback(arguments) => standing::rollback(&arguments),
+        Model::Deprecate { model, reason, undo: _, store } => {
+            standing::deprecate(&model, reason.as_deref(), &store)
+        }
+        Model::Recall(arguments) => standing::recall(&arguments),
+        Model::Annotate(arguments) => standing::annotate(&arguments),
         Model::Sign(arguments) => sign::sign(&arguments),
         Model::Verify(arguments) => verify::verify(&arguments),
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use pipeline::metrics::Metrics;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Model, Port};
+use provenance::strictest;
+use store::{About, Model, ModelVersion, Port, Store, StoreError};
 
 use super::version;
 use crate::arguments::{Json, StoreChoice};
@@ -24,11 +25,14 @@ pub(super) fn show(reference: &str, json: Json, choice: &StoreChoice) -> Result<
     }
     let store = choice.open()?;
     let model = store.model(reference)?;
+    let standing = Standing::of(&store, &model.version)?;
     if json.wanted {
-        terminal::print_json(&document(&model))
-    } else {
-        terminal::print(&draw(&model, terminal::width()))
+        let mut document = document(&model);
+        document["about"] = json!(store.about(&model.version)?);
+        document["recalls"] = json!(standing.recalls);
+        return terminal::print_json(&document);
     }
+    terminal::print(&draw(&model, &standing, terminal::width()))
 }
 
 fn document(model: &Model) -> Value {
@@ -50,7 +54,7 @@ fn document(model: &Model) -> Value {
     document
 }
 
-fn draw(model: &Model, width: usize) -> String {
+fn draw(model: &Model, standing: &Standing, width: usize) -> String {
     let (manifest, found) = (&model.manifest, &model.version);
     let ports = |ports: &[Port]| {
         let all = ports.iter().map(|port| {
@@ -76,7 +80,11 @@ fn draw(model: &Model, width: usize) -> String {
         ),
         ("size", quantities::bytes(found.bytes)),
         ("aliases", found.aliases.join(", ")),
+        ("signed with", standing.signed_with.join(", ")),
+        ("RECALLED", standing.recalls.join("; ")),
     ];
+    rows.extend(about_facts(&standing.about));
+    rows.push(("licence in lineage", standing.strictest.clone()));
     rows.retain(|(_, fact)| !fact.is_empty());
     let measured = Metrics::deserialize(&found.metrics).map(|metrics| report::metrics(&metrics, width));
     match measured {
@@ -84,6 +92,46 @@ fn draw(model: &Model, width: usize) -> String {
         // Metrics that another version wrote in another form are in --json as they are.
         Err(_) => facts(width, rows),
     }
+}
+
+/// What people said about a version, and what follows from its lineage.
+struct Standing {
+    about: About,
+    recalls: Vec<String>,
+    signed_with: Vec<String>,
+    /// The most restrictive licence among it and its ancestors, if that is not its own.
+    strictest: String,
+}
+
+impl Standing {
+    fn of(store: &Store, version: &ModelVersion) -> Result<Self, StoreError> {
+        let recalls = store.recalls_of(version)?;
+        let about = store.about(version)?;
+        let inherited = store.licences(version)?;
+        let strictest = strictest(inherited.iter().map(|(_, licence)| licence.as_str()));
+        let from = inherited.iter().find(|(_, licence)| Some(licence.as_str()) == strictest);
+        let strictest = from.filter(|(_, licence)| *licence != about.licence);
+        Ok(Standing {
+            recalls: recalls
+                .iter()
+                .map(|recall| format!("{}@{}: {}", recall.name, recall.version, recall.reason))
+                .collect(),
+            signed_with: store.signatures(version)?.into_iter().map(|signature| signature.key_id).collect(),
+            strictest: strictest.map_or(String::new(), |(id, licence)| format!("{licence}, from {id}")),
+            about,
+        })
+    }
+}
+
+/// What is said about a version, as facts; what is not said is empty.
+pub(super) fn about_facts(about: &About) -> Vec<(&'static str, String)> {
+    vec![
+        ("description", terminal::printable(&about.description)),
+        ("licence", terminal::printable(&about.licence)),
+        ("intended use", terminal::printable(&about.intended_use)),
+        ("tags", about.tags.join(", ")),
+        ("deprecated", terminal::printable(about.deprecated.as_deref().unwrap_or_default())),
+    ]
 }
 
 fn labels(labels: &[String]) -> String {
