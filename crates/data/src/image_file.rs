@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base::{Diagnostic, Location};
 use image::imageops::FilterType;
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::Channels;
@@ -79,6 +80,27 @@ pub(crate) fn append_pixels(
         }
     }
     Ok(())
+}
+
+/// The shape [channels, height, width] of an image as the file's header tells it, with one channel if
+/// the image is grey, else three; nothing is decoded.
+pub(crate) fn image_size(path: &Path, bytes: &[u8]) -> Result<[usize; 3], Diagnostic> {
+    let Some(format) = image_format(bytes) else { return Err(not_an_image(path, bytes)) };
+    let read = || {
+        let mut decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder()?;
+        let turned = matches!(
+            decoder.orientation()?,
+            Orientation::Rotate90
+                | Orientation::Rotate270
+                | Orientation::Rotate90FlipH
+                | Orientation::Rotate270FlipH
+        );
+        let channels = if decoder.color_type().has_color() { 3 } else { 1 };
+        let (width, height) = decoder.dimensions();
+        let (width, height) = if turned { (height, width) } else { (width, height) };
+        Ok([channels, height as usize, width as usize])
+    };
+    read().map_err(|error| image_error(path, error))
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<DynamicImage, Diagnostic> {

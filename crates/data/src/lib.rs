@@ -13,7 +13,8 @@
 //! error of another kind ([`DataError::File`]).
 //!
 //! The way through: [`load`] → [`Dataset`] → [`split`] → [`fit`] → [`epoch_order`] → [`gather`].
-//! For answering questions about single files there is [`read_images`]. Who wants bytes only, for
+//! For answering questions about single files there is [`read_images`], for data that no scheme
+//! describes yet [`look()`]. Who wants bytes only, for
 //! the key of a cached stage, calls [`fingerprint`]. Nothing here knows schemes, graphs or training.
 
 mod classes;
@@ -30,6 +31,7 @@ mod inputs;
 mod jpeg;
 pub mod limits;
 mod load;
+mod look;
 mod order;
 mod order_key;
 mod source;
@@ -43,6 +45,7 @@ pub use embedded::embedded_names;
 pub use error::DataError;
 pub use inputs::read_images;
 pub use load::{fingerprint, load};
+pub use look::{ColumnKind, ColumnLook, Guess, IdxLook, ImagesLook, Look, TableLook, look};
 pub use order::{batch, epoch_order};
 pub use source::{
     Adjust, Channels, CsvSource, Filter, IdxSource, ImagesSource, Source, TableFile, TargetForm, Task,

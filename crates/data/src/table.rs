@@ -71,7 +71,11 @@ pub(crate) fn read_table(stored: &Stored, source: &CsvSource) -> Result<Table, D
     rows.into_table()
 }
 
-fn column_names(path: &Path, header: &StringRecord, has_header: bool) -> Result<Vec<String>, Diagnostic> {
+pub(crate) fn column_names(
+    path: &Path,
+    header: &StringRecord,
+    has_header: bool,
+) -> Result<Vec<String>, Diagnostic> {
     if header.is_empty() {
         return Err(Diagnostic::new("empty-file", "the table is empty").label(Location::file(path), ""));
     }
@@ -335,7 +339,12 @@ fn shorten(cell: &str) -> String {
 }
 
 /// What is wrong with the record on `line`; or, as an error, what ends the reading.
-fn csv_error(path: &Path, packed: bool, line: u64, error: csv::Error) -> Result<Diagnostic, DataError> {
+pub(crate) fn csv_error(
+    path: &Path,
+    packed: bool,
+    line: u64,
+    error: csv::Error,
+) -> Result<Diagnostic, DataError> {
     let at = Location::line(path, line);
     match error.into_kind() {
         ErrorKind::Io(error) => {
