@@ -6,7 +6,17 @@ import subprocess
 
 from session import REPOSITORY, STOCK, require
 
-CURVES = ("P-256", "P-384", "P-521")
+CURVES = ("SECP256R1", "SECP384R1", "SECP521R1")
+NEW_KEY = """
+import sys
+from pathlib import Path
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec
+curve, private, public = sys.argv[1:]
+key, pem = ec.generate_private_key(getattr(ec, curve)()), form.Encoding.PEM
+Path(private).write_bytes(key.private_bytes(pem, form.PrivateFormat.TraditionalOpenSSL, form.NoEncryption()))
+Path(public).write_bytes(key.public_key().public_bytes(pem, form.PublicFormat.SubjectPublicKeyInfo))
+"""
 # What is done to the signed folder, one at a time: the file, and how its bytes change.
 TAMPERINGS = ("model.json", "graph.onnx", "scheme.toml", "lineage.json", "tensors", "missing", "added")
 
@@ -17,12 +27,12 @@ def signatures(session):
     ours = [next(folder.with_name(folder.name + ".sig").iterdir()), key.with_name(key.name + ".pub")]
     checked = both_verify(session, folder, *ours)
     for curve in CURVES:
-        private, public = openssl_key(session, curve)
+        private, public = new_key(session, curve)
         signature = session.folder / f"reference-{curve}.json"
         arguments = ["sign", "key", folder, "--signature", signature, "--private_key", private]
         reference(session, *arguments, expect="Signing succeeded")
         checked += both_verify(session, folder, signature, public)
-    stranger = openssl_key(session, "P-256")[1]
+    stranger = new_key(session, "SECP256R1")[1]
     refused = session.start("model", "verify", folder, "--signature", ours[0], "--key", stranger).expect(2)
     require("wrong-key" in refused.text(refused.log), "another key was refused with other words")
     return f"{checked} answers agree, {1 + len(CURVES)} signatures, {len(TAMPERINGS)} tamperings of each"
@@ -94,12 +104,11 @@ def python(session, *arguments):
     return done.stdout + done.stderr
 
 
-def openssl_key(session, curve):
+def new_key(session, curve):
     """A key pair that neither tool made: the files of its halves."""
     private, public = session.folder / f"{curve}.pem", session.folder / f"{curve}.pub"
-    new = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{curve}", "-out", private]
-    for command in (new, ["openssl", "pkey", "-in", private, "-pubout", "-out", public]):
-        subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    said = python(session, "-c", NEW_KEY, curve, private, public)
+    require(not said, said)
     return private, public
 
 
