@@ -6,7 +6,9 @@
 
 import base64
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,6 +36,57 @@ def manifests():
     yield MANIFEST.replace("float32", "bfloat16").replace('["batch",2]', "[]")
 
 
+def package():
+    """The manifest of a bundle that holds two versions, the second made from the first, and one scheme."""
+    version = {
+        "name": "digits",
+        "version": 1,
+        "manifest": MANIFEST.replace('"shape":[2]', '"shape":[]').replace('"bytes":5', '"bytes":4'),
+        "scheme": DIGEST,
+        "scheme_digest": DIGEST,
+        "data_digest": DIGEST,
+        "metrics": "{}",
+        "run": None,
+        "cpu_level": "avx2",
+        "engine_version": 1,
+        "created_unix_ms": 1,
+        "about": {"description": "", "licence": "MIT", "intended_use": "", "tags": ["a"], "deprecated": None},
+        "parents": [],
+        "attachments": [{"role": "records", "blob": DIGEST}],
+        "signatures": [{"key_id": "ab", "document": "{}", "unix_ms": 1}],
+        "recalled": None,
+    }
+    fine_tuned = {"relation": "fine_tuned_from", "name": "digits", "version": 1, "facts": "{}"}
+    scheme = {
+        "name": "hospital/a",
+        "version": 1,
+        "scheme_digest": DIGEST,
+        "resolved": DIGEST,
+        "sources": DIGEST,
+        "description": "d",
+        "created_unix_ms": 1,
+        "parents": [{"reference": "base@1", "name": "base", "version": 1, "digest": DIGEST}],
+    }
+    return {
+        "format_version": 1,
+        "wanted": ["digits@1"],
+        "versions": [version, {**version, "version": 2, "parents": [fine_tuned]}],
+        "schemes": [scheme],
+        "blobs": [{"digest": DIGEST, "bytes": 4}],
+    }
+
+
+def bundles():
+    text = json.dumps(package())
+    yield text
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            archive.writestr("manifest.json", text)
+            archive.writestr(f"blobs/{DIGEST}", b"blob")
+        yield file.getvalue()
+
+
 def signatures():
     for path in sorted((REPOSITORY / "crates" / "provenance" / "tests" / "fixtures").iterdir()):
         yield path.read_bytes()
@@ -44,7 +97,7 @@ def signatures():
 
 
 def main():
-    for target, texts in (("scheme", schemes()), ("manifest", manifests()), ("signature", signatures())):
+    for target, texts in (("scheme", schemes()), ("manifest", manifests()), ("signature", signatures()), ("bundle", bundles())):
         folder = REPOSITORY / "fuzz" / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         for text in texts:
