@@ -48,7 +48,7 @@ CALL = re.compile(r"^(\d+) +(\w+)\((.*)$")
 # What two executions of one command may tell differently.
 CHANGING = {"created", "created_unix_ms", "unix_ms", "at", "when", "started", "finished", "seconds", "store", "run"}
 
-ROWS = "\n".join(f"{i},{(i * 7) % 11},{(i * 13) % 17},{(3 * ((i * 7) % 11) + (i * 13) % 17) / 10}" for i in range(120))
+ROWS = "\n".join(f"{i},{(i * 7) % 11},{(i * 13) % 17},{(3 * ((i * 7) % 11) + (i * 13) % 17) / 10}" for i in range(3000))
 SCHEME = """inherits = ["tabular/regressor"]
 name = "{name}"
 [data]
@@ -131,6 +131,11 @@ def trained(world, store="one", **changes):
     world.expect(["run", write_scheme(world, "tiny", **changes), "--quiet", "--store", store])
 
 
+def fresh(world):
+    """A run that makes its store."""
+    return ["run", write_scheme(world, "tiny"), "--quiet", "--store", "one"]
+
+
 def run(world):
     """A run whose stages are all there already, and which registers their model under another name."""
     trained(world)
@@ -163,24 +168,19 @@ def pull(world):
 
 def import_(world):
     trained(world)
-    world.expect(["model", "export", "tiny@1", "--bundle", "tiny.bundle", "--store", "one"])
+    world.expect(["model", "export", "tiny@1", "--format", "bundle", "--output", "tiny.bundle", "--store", "one"])
     trained(world, "two", units=3)
     return ["model", "import", "tiny.bundle", "--store", "two"]
 
 
 def gc(world):
-    trained(world)
-    for number in range(30):
-        # What a process that was killed may leave: a file that no row speaks of.
-        text = f"stray {number}".encode()
-        digest = subprocess.run(["sha256sum"], input=text, capture_output=True, check=True).stdout.decode()[:64]
-        folder = world.folder / "one" / "blobs" / digest[:2]
-        folder.mkdir(exist_ok=True)
-        (folder / digest[2:]).write_bytes(text)
-    return ["store", "gc", "--store", "one"]
+    """What the stages kept goes, the models stay."""
+    for units in (2, 3, 4):
+        trained(world, units=units)
+    return ["store", "gc", "--stages", "--store", "one"]
 
 
-COMMANDS = {"run": run, "register": register, "promote": promote, "push": push, "pull": pull, "import": import_, "gc": gc}
+COMMANDS = {"fresh": fresh, "run": run, "register": register, "promote": promote, "push": push, "pull": pull, "import": import_, "gc": gc}
 
 
 # ---- Cutting
