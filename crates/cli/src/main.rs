@@ -15,6 +15,7 @@ mod diagnostics;
 mod disk;
 mod failure;
 mod quantities;
+mod scheme_files;
 mod signals;
 mod store_place;
 mod tables;

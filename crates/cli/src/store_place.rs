@@ -18,6 +18,11 @@ impl StoreChoice {
         }
     }
 
+    /// Opens the store if there is one. Makes nothing. A store that was named must be there.
+    pub(crate) fn open_if_any(&self) -> Result<Option<Store>, StoreError> {
+        self.folder.clone().or_else(nearest).map(|folder| Store::open(&folder)).transpose()
+    }
+
     /// Opens a store to read from. Makes nothing; who finds none is told where was looked.
     pub(crate) fn open(&self) -> Result<Store, Failure> {
         if self.address.is_none() && nearest().is_none() {

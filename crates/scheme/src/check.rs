@@ -12,6 +12,7 @@ use crate::merge::{at, join};
 use crate::settings::{Absent, Algorithm, Family, Kind, Literal, Section, Setting};
 use crate::suggest::suggest;
 use crate::tree::{Entry, Node, Place, Table, Value};
+use crate::upgrade::moved;
 use crate::values::check_value;
 
 /// Longest list of valid keys or names that a message spells out.
@@ -195,6 +196,10 @@ impl Checker<'_> {
         let table = if path.is_empty() { "the scheme".to_owned() } else { format!("[{path}]") };
         let message = format!("{table} has no key `{}`", entry.name);
         let diagnostic = at(Diagnostic::new("unknown-key", message), entry.key, "");
+        let diagnostic = match moved(&join(path, &entry.name)) {
+            Some(where_to) => diagnostic.help(where_to),
+            None => diagnostic,
+        };
         self.diagnostics.push(with_names(diagnostic, &entry.name, names));
     }
 

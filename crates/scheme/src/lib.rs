@@ -38,11 +38,13 @@ mod rebase;
 mod reference;
 mod resolve;
 mod resolved;
+mod schema;
 mod sections;
 mod settings;
 mod show;
 mod suggest;
 mod tree;
+mod upgrade;
 mod values;
 
 pub use algorithms::{Adam, AdamW, GradientDescent, Momentum, Optimizer, Sgd};
@@ -56,9 +58,11 @@ pub use rebase::{Decided, Decisions, Inherited, Rebase, Rebased, Rebasing, State
 pub use reference::reference;
 pub use resolve::{Resolution, resolve};
 pub use resolved::{Answer, Origin, ResolvedScheme};
+pub use schema::json_schema;
 pub use sections::{
-    Activation, Adjust, Architecture, Baseline, BatchNorm, Conv, CsvTable, Data, Dense, Dropout,
+    About, Activation, Adjust, Architecture, Baseline, BatchNorm, Conv, CsvTable, Data, Dense, Dropout,
     EarlyStopping, Evaluate, Filter, Format, Fractions, IdxFiles, ImageFolder, Init, Keep, Layer, Loss,
     MeanDeviation, Metric, Model, Padding, Pool, Preprocess, Scale, Source, Split, Step, Steps, TargetForm,
     Task, Train, Units,
 };
+pub use upgrade::{FORMAT, FormatChange, upgrade};

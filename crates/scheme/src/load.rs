@@ -14,6 +14,7 @@ use crate::parse::parse;
 use crate::parts::{Parent, Part};
 use crate::show;
 use crate::tree::{Entry, Node, Table, Value};
+use crate::upgrade::upgrade_tree;
 
 /// Longest chain of parents.
 const DEPTH_MAX: usize = 32;
@@ -34,6 +35,8 @@ pub(crate) struct Loaded {
     /// What the root inherits directly.
     pub(crate) parents: Vec<Parent>,
     pub(crate) lineage: Lineage,
+    /// What is old but read.
+    pub(crate) notes: Vec<Diagnostic>,
     pub(crate) diagnostics: Diagnostics,
 }
 
@@ -51,6 +54,7 @@ pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -
         loader.lineage.add(file, &older);
         let Some(mut layer) = parse_override(text, file, &mut loader.diagnostics) else { continue };
         loader.refuse_inherits(&mut layer);
+        loader.upgrade(&mut layer, file);
         loader.lay(tree.as_mut(), layer);
     }
     Loaded {
@@ -66,6 +70,7 @@ pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -
         parts: loader.parts,
         parents,
         lineage: loader.lineage,
+        notes: loader.notes,
         diagnostics: loader.diagnostics,
     }
 }
@@ -90,6 +95,7 @@ struct Loader<'a> {
     chain: Vec<(Target, Option<Span>)>,
     /// Whether some text is missing or is no TOML, so that checking would only report its absence.
     broken: bool,
+    notes: Vec<Diagnostic>,
     diagnostics: Diagnostics,
 }
 
@@ -106,6 +112,7 @@ impl<'a> Loader<'a> {
             known: BTreeMap::new(),
             chain: Vec::new(),
             broken: false,
+            notes: Vec::new(),
             diagnostics: Diagnostics::default(),
         }
     }
@@ -162,6 +169,9 @@ impl<'a> Loader<'a> {
             self.broken = true;
             return Some(file);
         };
+        if !self.upgrade(&mut own, file) {
+            return Some(file);
+        }
         self.chain.push((target, from));
         let links = self.load_parents(&mut own, Writer { folder: &folder, package, from });
         self.chain.pop();
@@ -172,6 +182,24 @@ impl<'a> Loader<'a> {
         self.lay(Some(&mut tree), own);
         self.trees.insert(file, tree);
         Some(file)
+    }
+
+    /// Brings a text to the newest format; says whether it could be. Only the user's own texts are
+    /// worth a note.
+    fn upgrade(&mut self, own: &mut Table, file: FileId) -> bool {
+        match (upgrade_tree(own), &self.parts[file.0 as usize]) {
+            (Ok(notes), Part::File(path)) => {
+                let how = format!("`heirloom scheme fmt --upgrade {}` rewrites it", path.display());
+                self.notes.extend(notes.into_iter().map(|note| note.help(&how)));
+            }
+            (Ok(notes), Part::Override) => self.notes.extend(notes),
+            (Ok(_), Part::Embedded { .. } | Part::Registered { .. }) => {}
+            (Err(diagnostic), _) => {
+                self.fail(diagnostic);
+                return false;
+            }
+        }
+        true
     }
 
     /// Loads what `inherits` names and takes the key out.
@@ -280,10 +308,13 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// The table that may be written as its choice alone.
+pub(crate) const SHORT_FORM: &str = "train.optimizer";
+
 /// `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`; written out before the merge, so
 /// that both forms merge alike.
 pub(crate) fn expand_short_forms(layer: &mut Table) {
-    if let Some(node) = layer.at_mut("train.optimizer")
+    if let Some(node) = layer.at_mut(SHORT_FORM)
         && node.text().is_some()
     {
         let place = node.place;

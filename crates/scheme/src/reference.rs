@@ -15,7 +15,8 @@ A scheme is a TOML file. Besides the keys below, every scheme file understands:
 
 | key | meaning |
 |---|---|
-| `inherits` | array of parents: paths ending in `.toml`, relative to this file, or names of built-in schemes such as `vision/classifier` or `vision/classifier@1`. Tables merge, other values replace. Where two parents that do not inherit each other set a value differently, the child must decide |
+| `format` | the version of the scheme format, at most 2, which is the newest. A text in an older one is still read, with a note; `heirloom scheme fmt --upgrade FILE` rewrites it |
+| `inherits` | array of parents: paths ending in `.toml`, relative to this file, or names of built-in or registered schemes such as `vision/classifier` or `vision/classifier@1`. Tables merge, other values replace. Where two parents that do not inherit each other set a value differently, the child must decide |
 | `unset` | array of dotted keys, such as `\"train.early_stopping\"`, that return to their defaults |
 | `after`, `before` (in a step) | the name of the step to stand next to; otherwise a new step goes to the end |
 | `remove = true` (in a step) | takes an inherited step out |
@@ -89,6 +90,7 @@ fn cell(text: &str) -> String {
 
 fn kind_text(kind: Kind) -> String {
     match kind {
+        Kind::Licence => "an SPDX expression".to_owned(),
         Kind::Name => "a name: `[a-z0-9][a-z0-9._-]*`, at most 64 characters".to_owned(),
         Kind::Table(section) | Kind::Steps(section) => format!("table, see {}", section.title),
         other => expected(other),

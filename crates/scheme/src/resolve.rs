@@ -49,7 +49,7 @@ impl Resolution {
 /// Relative paths in values start from the folder of the file that wrote them, those in overrides
 /// from the working directory.
 pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Resolution {
-    let Loaded { sources, tree, folders, generations, parts, parents, lineage, mut diagnostics } =
+    let Loaded { sources, tree, folders, generations, parts, parents, lineage, notes, mut diagnostics } =
         load(root, overrides, files);
     let Some(mut tree) = tree else {
         return Resolution { sources, parts, parents, result: Err(sorted(diagnostics)) };
@@ -58,7 +58,7 @@ pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Re
     finish(&mut tree, "", &mut removed, &mut diagnostics);
     let mut derivations = derive(&mut tree, &stem(root), &mut diagnostics);
     let mut checker =
-        Checker { folders: &folders, lineage: &lineage, diagnostics, notes: Vec::new(), copies: Vec::new() };
+        Checker { folders: &folders, lineage: &lineage, diagnostics, notes, copies: Vec::new() };
     let checked = checker.section(&SCHEME, &tree, "", Place::At(Span { file: FileId(0), start: 0, end: 0 }));
     check_combinations(&checked, &tree, &mut checker.diagnostics);
     let Checker { diagnostics, notes, copies, .. } = checker;

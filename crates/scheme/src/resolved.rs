@@ -6,9 +6,10 @@ use base::{Diagnostic, Digest, Span};
 use serde::Deserialize;
 
 use crate::history::History;
-use crate::sections::{Data, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train};
+use crate::sections::{About, Data, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train};
 use crate::show;
 use crate::tree::{Node, Place, Table};
+use crate::upgrade::FORMAT;
 
 /// A scheme after inheritance, defaults and checks. The public fields are plain data; where each
 /// value came from stays available through [`ResolvedScheme::origin`].
@@ -16,8 +17,8 @@ use crate::tree::{Node, Place, Table};
 pub struct ResolvedScheme {
     /// The model's name in the registry.
     pub name: String,
-    /// What the scheme delivers, for people; may be empty.
-    pub description: String,
+    /// What it is for, and what may be done with its models.
+    pub about: About,
     /// All randomness is a function of it.
     pub seed: u64,
     /// What the model learns from.
@@ -75,7 +76,7 @@ pub enum Answer {
 #[serde(deny_unknown_fields)]
 struct Typed {
     name: String,
-    description: String,
+    about: About,
     seed: u64,
     data: Data,
     preprocess: Steps<Preprocess>,
@@ -96,7 +97,7 @@ impl ResolvedScheme {
             .unwrap_or_else(|error| panic!("the settings tables and the typed scheme disagree: {error}"));
         ResolvedScheme {
             name: typed.name,
-            description: typed.description,
+            about: typed.about,
             seed: typed.seed,
             data: typed.data,
             preprocess: typed.preprocess,
@@ -134,10 +135,10 @@ impl ResolvedScheme {
         self.task() == Task::Regression
     }
 
-    /// The whole scheme as TOML with every default, in a fixed order. Resolving this text gives an
+    /// The whole scheme as TOML with its format and every default, in a fixed order. Resolving this text gives an
     /// equal scheme, as long as relative paths are read from the same folder.
     pub fn to_toml(&self) -> String {
-        show::toml(&self.tree)
+        format!("format = {FORMAT}\n{}", show::toml(&self.tree))
     }
 
     /// The whole scheme as JSON, keys in a fixed order.

@@ -138,6 +138,8 @@ pub(crate) enum Kind {
     },
     /// A name in the registry: `[a-z0-9][a-z0-9._-]*`, at most 64 characters.
     Name,
+    /// An SPDX licence expression.
+    Licence,
     /// A date or any other text that is compared as text.
     Date,
     /// A path, relative to the file that wrote it.

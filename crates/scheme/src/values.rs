@@ -12,6 +12,8 @@ use crate::tree::{Entry, Node, Place, Table, Value};
 const NAME_CHARS_MAX: usize = 64;
 /// Longest name of a registered scheme.
 const SCHEME_NAME_CHARS_MAX: usize = 200;
+/// Longest licence expression.
+const LICENCE_BYTES_MAX: usize = 1000;
 /// Longest path, in characters.
 const PATH_CHARS_MAX: usize = 4096;
 
@@ -30,6 +32,7 @@ pub(crate) fn check_value(checker: &mut Checker, kind: Kind, node: &Node, key: &
         Kind::Real(range) => real(checker, range, kind, node, key),
         Kind::Text { max } => text(checker, kind, node, key, max),
         Kind::Name => name(checker, node, key),
+        Kind::Licence => licence(checker, kind, node, key),
         Kind::Date => match &node.value {
             Value::Date(date) => Some(Node::new(Value::Text(date.clone()), node.place)),
             _ => text(checker, kind, node, key, 200),
@@ -90,6 +93,19 @@ fn name(checker: &mut Checker, node: &Node, key: &str) -> Option<Node> {
     };
     let help = "a name starts with a lower-case letter or digit and goes on with those, `.`, `_` and `-`; at most 64 characters";
     checker.diagnostics.push(at(Diagnostic::new("invalid-name", message).help(help), node.place, ""));
+    None
+}
+
+fn licence(checker: &mut Checker, kind: Kind, node: &Node, key: &str) -> Option<Node> {
+    let text = node.text().filter(|text| text.len() <= LICENCE_BYTES_MAX);
+    let Some(text) = text else { return wrong_type(checker, kind, node, key) };
+    let Err(error) = spdx::Expression::parse(text) else { return Some(node.clone()) };
+    let where_wrong = text.get(error.span).unwrap_or(text);
+    let message = format!("`{key}` is no SPDX licence expression: `{where_wrong}`: {}", error.reason);
+    let diagnostic = at(Diagnostic::new("invalid-licence", message), node.place, "");
+    let help = "identifiers are those of https://spdx.org/licenses, with AND, OR and WITH between them";
+    let own = "a licence of your own is `LicenseRef-` and a name";
+    checker.diagnostics.push(diagnostic.help(help).help(own));
     None
 }
 
@@ -228,6 +244,7 @@ pub(crate) fn expected(kind: Kind) -> String {
         Kind::Real(range) => range.to_string(),
         Kind::Text { max } => format!("a text of at most {max} characters"),
         Kind::Name => "a name".to_owned(),
+        Kind::Licence => "an SPDX licence expression".to_owned(),
         Kind::Date => "a date or a text".to_owned(),
         Kind::Path => "a path".to_owned(),
         Kind::NameOrPath(choices) => format!("{} or a path", names(choices)),

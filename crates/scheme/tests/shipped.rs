@@ -68,7 +68,7 @@ fn shown_text_resolves_to_the_same() {
             &[
                 "train.optimizer=momentum",
                 "train.early_stopping.patience=3",
-                "description=\"a \\\"b\\\" \\u0007\"",
+                "about.description=\"a \\\"b\\\" \\u0007\"",
             ][..],
         ),
         ("stock", &["data.source=../there/a.csv", "seed=9"][..]),

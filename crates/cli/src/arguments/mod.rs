@@ -71,7 +71,7 @@ pub(crate) enum Command {
 /// A scheme, with what is set over it.
 #[derive(Debug, Args)]
 pub(crate) struct SchemeChoice {
-    /// The scheme: a file that ends in .toml, or one built in (see `heirloom scheme list`)
+    /// The scheme: a file that ends in .toml, or the name of one built in or registered (see `heirloom scheme list`)
     #[arg(value_name = "SCHEME")]
     pub(crate) path: PathBuf,
     /// Set a value over the scheme's, such as train.epochs=1; as often as needed

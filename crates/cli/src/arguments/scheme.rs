@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Json, SchemeChoice};
+use super::{Json, SchemeChoice, StoreChoice};
 
 /// Commands about schemes.
 #[derive(Debug, Subcommand)]
@@ -15,6 +15,8 @@ pub(crate) enum Scheme {
         scheme: SchemeChoice,
         #[command(flatten)]
         json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
     },
     /// Shows what a scheme comes to after inheritance and defaults, as TOML
     Show {
@@ -22,6 +24,8 @@ pub(crate) enum Scheme {
         scheme: SchemeChoice,
         #[command(flatten)]
         json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
     },
     /// Tells where a value came from: its place, what it overrode, what it was derived from
     Explain {
@@ -31,6 +35,8 @@ pub(crate) enum Scheme {
         key: Option<String>,
         #[command(flatten)]
         json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
     },
     /// Tells what differs between two schemes, by key
     Diff {
@@ -42,10 +48,40 @@ pub(crate) enum Scheme {
         after: PathBuf,
         #[command(flatten)]
         json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
     },
-    /// Lists the schemes built in, to run or to inherit from
+    /// Prints the JSON Schema of scheme files, for editors
+    Schema,
+    /// Puts a scheme, with every file it inherits, under a name and the next number into the store
+    ///
+    /// What is registered never changes: other schemes inherit it as NAME@VERSION. The store is made in
+    /// the working directory if there is none.
+    Register {
+        /// The scheme's file
+        file: PathBuf,
+        /// What to call it [default: the scheme's own name]
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
+    },
+    /// Tells who inherits from a scheme, pinned to which version, and how far behind
+    Children {
+        /// The name of a scheme registered or built in
+        name: String,
+        #[command(flatten)]
+        json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
+    },
+    /// Lists the schemes built in and those registered, to run or to inherit from
     List {
         #[command(flatten)]
         json: Json,
+        #[command(flatten)]
+        store: StoreChoice,
     },
 }

@@ -18,7 +18,7 @@ use crate::{author, diagnostics, terminal};
 
 /// Carries out a scheme and prints the report.
 pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
-    let Checked { scheme, sources } = arguments.scheme.resolve()?;
+    let Checked { scheme, sources } = arguments.scheme.resolve(&arguments.store)?;
     let detail = detail(arguments);
     if detail != Detail::Quiet {
         diagnostics::report_notes(&scheme.notes, &sources);

@@ -1,4 +1,4 @@
-//! The commands in README.md and in the user's guide do what the pages say.
+//! The commands in README.md, in the user's guide and in the examples do what the pages say.
 //!
 //! A page is followed from top to bottom in a folder of its own, which holds what its reader would
 //! have: photos, a table, and a small stand-in for `schemes/mnist.toml`. Three marks steer it, HTML
@@ -48,12 +48,28 @@ fn guide() {
     pages.iter().for_each(|page| follow(page));
 }
 
+/// Each example is followed with the scheme files that lie beside it.
+#[test]
+fn examples() {
+    for example in fs::read_dir(root().join("examples")).expect("the examples") {
+        let folder = example.expect("an entry").path();
+        let place = Place::new();
+        for entry in fs::read_dir(&folder).expect("an example") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let name = path.file_name().expect("a file has a name");
+                fs::copy(&path, place.path().join(name)).expect("a scheme");
+            }
+        }
+        follow_in(&place, &folder.join("README.md"));
+    }
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository").to_owned()
 }
 
 fn follow(page: &Path) {
-    let text = fs::read_to_string(page).expect("a page");
     let place = Place::new();
     photos(&place);
     houses(&place);
@@ -61,12 +77,17 @@ fn follow(page: &Path) {
     fs::copy(root().join("schemes/stock.toml"), place.path().join("schemes/stock.toml")).expect("a scheme");
     place.write("photo.png", png(0, 99, 28));
     place.write("my.toml", "inherits = [\"mnist\"]\n[train]\nepochs = 3\n");
+    follow_in(&place, page);
+}
+
+fn follow_in(place: &Place, page: &Path) {
+    let text = fs::read_to_string(page).expect("a page");
     for block in blocks(&text) {
         let mark = block.mark.as_deref().unwrap_or_default();
         if let Some(name) = mark.strip_prefix("file: ") {
             place.write(name, block.lines.join("\n") + "\n");
         } else if block.language == "console" && mark != "long" {
-            steps(&block).iter().for_each(|step| take(step, &place, page));
+            steps(&block).iter().for_each(|step| take(step, place, page));
         }
     }
 }

@@ -50,7 +50,7 @@ fn only_what_a_change_touches_runs_again() {
     let run = |overrides: &[&str]| project.run(&project.scheme(&text, overrides));
     let digest = run(&[]).report().digest.clone();
     for (change, stages, same_model) in [
-        ("description = 'words'", vec!["register"], true),
+        ("about.description = 'words'", vec!["register"], true),
         ("evaluate.baseline = 'majority'", vec!["evaluate", "register"], true),
         ("train.checkpoint_steps = 2", vec!["register"], true),
         ("train.epochs = 2", vec!["train", "evaluate", "package", "register"], false),

@@ -2,6 +2,7 @@
 
 use crate::settings::{Absent, Kind, Literal, Section, Setting};
 
+mod about;
 mod data;
 mod evaluate;
 mod layers;
@@ -11,6 +12,7 @@ mod split;
 mod steps;
 mod train;
 
+pub use about::About;
 pub use data::{Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, Source, TargetForm, Task};
 pub use evaluate::{Baseline, Evaluate, Metric};
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
@@ -34,16 +36,16 @@ pub(crate) const SCHEME: Section = Section {
             "The model's name in the registry.",
         ),
         Setting::new(
-            "description",
-            Kind::Text { max: 10_000 },
-            Absent::Default(Literal::Text("")),
-            "What the scheme delivers, for people.",
-        ),
-        Setting::new(
             "seed",
             Kind::Integer { min: 0, max: i64::MAX },
             Absent::Default(Literal::Integer(1)),
             "All randomness (initial weights, order of the examples, dropout) is a function of it.",
+        ),
+        Setting::new(
+            "about",
+            Kind::Table(&about::ABOUT),
+            Absent::Default(Literal::Table),
+            "What it is for, and what may be done with its models.",
         ),
         Setting::new("data", Kind::Table(&data::DATA), Absent::Required, "What the model learns from."),
         Setting::new(

@@ -4,13 +4,13 @@ use base::Diagnostic;
 use serde_json::{Value, json};
 
 use super::Checked;
-use crate::arguments::{Json, SchemeChoice};
+use crate::arguments::{Json, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::{diagnostics, terminal};
 
 /// Says that a scheme is right, or everything that is wrong with it.
-pub(super) fn check(choice: &SchemeChoice, json: Json) -> Result<(), Failure> {
-    let Checked { scheme, sources } = choice.resolve()?;
+pub(super) fn check(choice: &SchemeChoice, json: Json, store: &StoreChoice) -> Result<(), Failure> {
+    let Checked { scheme, sources } = choice.resolve(store)?;
     if json.wanted {
         return terminal::print_json(&json!({
             "scheme": choice.typed(),

@@ -3,13 +3,18 @@
 use scheme::Difference;
 use serde_json::json;
 
-use crate::arguments::{Json, SchemeChoice};
+use crate::arguments::{Json, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::terminal;
 
 /// Tells what differs between two schemes, by key.
-pub(super) fn diff(before: &SchemeChoice, after: &SchemeChoice, json: Json) -> Result<(), Failure> {
-    let difference = scheme::diff(&before.resolve()?.scheme, &after.resolve()?.scheme);
+pub(super) fn diff(
+    before: &SchemeChoice,
+    after: &SchemeChoice,
+    json: Json,
+    store: &StoreChoice,
+) -> Result<(), Failure> {
+    let difference = scheme::diff(&before.resolve(store)?.scheme, &after.resolve(store)?.scheme);
     if json.wanted {
         return terminal::print_json(&json!(difference));
     }

@@ -5,7 +5,7 @@ use scheme::{Explanation, Origin, Overridden};
 use serde_json::{Value, json};
 
 use super::Checked;
-use crate::arguments::{Json, SchemeChoice};
+use crate::arguments::{Json, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::tables::{Column, facts, table};
 use crate::{diagnostics, terminal};
@@ -14,8 +14,13 @@ use crate::{diagnostics, terminal};
 const UNBROKEN: usize = u16::MAX as usize;
 
 /// Tells where the values at `key`, or all of them, came from.
-pub(super) fn explain(choice: &SchemeChoice, key: Option<&str>, json: Json) -> Result<(), Failure> {
-    let Checked { scheme, sources } = choice.resolve()?;
+pub(super) fn explain(
+    choice: &SchemeChoice,
+    key: Option<&str>,
+    json: Json,
+    store: &StoreChoice,
+) -> Result<(), Failure> {
+    let Checked { scheme, sources } = choice.resolve(store)?;
     let found = match scheme.explain(key) {
         Ok(found) => found,
         Err(mistake) => return Err(Failure::mistakes(mistake.into(), sources)),

@@ -1,9 +1,12 @@
 //! `heirloom scheme`: one file for each command, and here what they share.
 
 mod check;
+mod children;
 mod diff;
 mod explain;
 mod list;
+mod register;
+mod schema;
 mod show;
 
 use std::path::PathBuf;
@@ -11,20 +14,27 @@ use std::path::PathBuf;
 use base::SourceMap;
 use scheme::{ResolvedScheme, resolve};
 
-use crate::arguments::{Scheme, SchemeChoice};
-use crate::disk::DiskFiles;
+use crate::arguments::{Scheme, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
+use crate::scheme_files::SchemePlaces;
 
 /// Carries out one of the commands.
 pub(crate) fn command(command: Scheme) -> Result<(), Failure> {
     match command {
-        Scheme::Check { scheme, json } => check::check(&scheme, json),
-        Scheme::Show { scheme, json } => show::show(&scheme, json),
-        Scheme::Explain { scheme, key, json } => explain::explain(&scheme, key.as_deref(), json),
-        Scheme::Diff { before, after, json } => {
-            diff::diff(&SchemeChoice::named(before), &SchemeChoice::named(after), json)
+        Scheme::Check { scheme, json, store } => check::check(&scheme, json, &store),
+        Scheme::Show { scheme, json, store } => show::show(&scheme, json, &store),
+        Scheme::Explain { scheme, key, json, store } => {
+            explain::explain(&scheme, key.as_deref(), json, &store)
         }
-        Scheme::List { json } => list::list(json),
+        Scheme::Diff { before, after, json, store } => {
+            diff::diff(&SchemeChoice::named(before), &SchemeChoice::named(after), json, &store)
+        }
+        Scheme::Register { file, name, json, store } => {
+            register::register(&file, name.as_deref(), json, &store)
+        }
+        Scheme::Children { name, json, store } => children::children(&name, json, &store),
+        Scheme::Schema => schema::schema(),
+        Scheme::List { json, store } => list::list(json, &store),
     }
 }
 
@@ -40,11 +50,11 @@ impl SchemeChoice {
         SchemeChoice { path, overrides: Vec::new() }
     }
 
-    /// Resolves and checks the scheme.
+    /// Resolves and checks the scheme; a name that is not built in is looked up in `store`.
     ///
     /// Errors   everything that is wrong with it.
-    pub(crate) fn resolve(&self) -> Result<Checked, Failure> {
-        let resolution = resolve(&self.path, &self.overrides, &DiskFiles);
+    pub(crate) fn resolve(&self, store: &StoreChoice) -> Result<Checked, Failure> {
+        let resolution = resolve(&self.path, &self.overrides, &SchemePlaces::new(store));
         match resolution.result {
             Ok(scheme) => Ok(Checked { scheme, sources: resolution.sources }),
             Err(found) => Err(Failure::mistakes(found, resolution.sources)),

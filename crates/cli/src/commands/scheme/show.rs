@@ -1,13 +1,13 @@
 //! `heirloom scheme show`.
 
 use super::Checked;
-use crate::arguments::{Json, SchemeChoice};
+use crate::arguments::{Json, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::{diagnostics, terminal};
 
 /// Shows the resolved scheme.
-pub(super) fn show(choice: &SchemeChoice, json: Json) -> Result<(), Failure> {
-    let Checked { scheme, sources } = choice.resolve()?;
+pub(super) fn show(choice: &SchemeChoice, json: Json, store: &StoreChoice) -> Result<(), Failure> {
+    let Checked { scheme, sources } = choice.resolve(store)?;
     if json.wanted {
         return terminal::print_json(&scheme.to_json());
     }

@@ -1,0 +1,99 @@
+//! Where schemes come from: the disk, and the store for names that are registered there.
+//!
+//! A store keeps the paths of a scheme's files as seen from the folder that holds the store; here they
+//! become paths as seen from the working directory, and the other way round. The store is opened only
+//! when a name asks for it, and never made.
+
+use std::cell::OnceCell;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use base::Diagnostic;
+use scheme::{RegisteredScheme, SchemeFiles};
+use store::Store;
+
+use crate::arguments::StoreChoice;
+use crate::disk::DiskFiles;
+
+/// The disk and the store, for `scheme`.
+pub(crate) struct SchemePlaces<'a> {
+    choice: &'a StoreChoice,
+    store: OnceCell<Option<Store>>,
+}
+
+impl<'a> SchemePlaces<'a> {
+    pub(crate) fn new(choice: &'a StoreChoice) -> Self {
+        SchemePlaces { choice, store: OnceCell::new() }
+    }
+
+    /// The store, opened at the first call; `None` if there is none.
+    fn store(&self) -> io::Result<Option<&Store>> {
+        if self.store.get().is_none() {
+            let opened = self.choice.open_if_any().map_err(io::Error::other)?;
+            // Set only here, so it is empty still.
+            let _ = self.store.set(opened);
+        }
+        Ok(self.store.get().and_then(Option::as_ref))
+    }
+}
+
+impl SchemeFiles for SchemePlaces<'_> {
+    fn read(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        DiskFiles.read(path, limit)
+    }
+
+    fn registered(&self, name: &str, version: Option<u32>) -> io::Result<Option<RegisteredScheme>> {
+        match self.store()? {
+            Some(store) => registered(store, &project(store), name, version).map_err(io::Error::other),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A registered scheme whose paths start from `folder`.
+pub(crate) fn registered(
+    store: &Store,
+    folder: &Path,
+    name: &str,
+    version: Option<u32>,
+) -> Result<Option<RegisteredScheme>, store::StoreError> {
+    let Some(found) = store.find_scheme(name, version)? else { return Ok(None) };
+    let sources = store.scheme_sources(&found)?;
+    let files = sources.into_iter().map(|source| (folder.join(source.path), source.text.into_bytes()));
+    Ok(Some(RegisteredScheme { name: found.name, version: found.version, files: files.collect() }))
+}
+
+/// The folder that holds the store, as seen from the working directory.
+fn project(store: &Store) -> PathBuf {
+    store.path().parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// `path` as seen from the folder that holds the store, with `/` between folders.
+///
+/// Errors   a path that is no text.
+pub(crate) fn path_in_project(store: &Store, path: &Path) -> Result<String, Diagnostic> {
+    let unusable = || Diagnostic::new("invalid-path", format!("{} cannot be registered", path.display()));
+    let absolute = |path: &Path| std::path::absolute(path).map(|path| normal(&path)).map_err(|_| unusable());
+    let folder = absolute(&store.path().join(".."))?;
+    let path = absolute(path)?;
+    let common = folder.components().zip(path.components()).take_while(|(one, other)| one == other).count();
+    let up = folder.components().skip(common).map(|_| "..");
+    let down = path.components().skip(common).map(|component| component.as_os_str().to_str());
+    let parts: Option<Vec<&str>> = up.map(Some).chain(down).collect();
+    Ok(parts.ok_or_else(unusable)?.join("/"))
+}
+
+/// `path` without `.` and `..`, by its text.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
+}
