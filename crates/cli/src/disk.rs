@@ -34,6 +34,11 @@ pub(crate) struct FileError {
     source: io::Error,
 }
 
+/// That `operation` failed on `path`.
+pub(crate) fn failed(operation: &'static str, path: &Path, source: io::Error) -> Failure {
+    Failure::world(FileError { operation, path: path.to_owned(), source })
+}
+
 /// The bytes of a file that the user named, at most `limit`.
 ///
 /// Errors   no such file, a folder, a larger file: a mistake; else the disk.

@@ -13,6 +13,7 @@ mod author;
 mod commands;
 mod diagnostics;
 mod disk;
+mod edits;
 mod failure;
 mod quantities;
 mod scheme_files;
@@ -27,8 +28,8 @@ use clap::Parser;
 
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
-    algorithm, completions, data as datasets, infer, key, model, run as runs, scheme as schemes,
-    store as store_commands,
+    algorithm, completions, data as datasets, infer, init as project, key, look, model, run as runs,
+    scheme as schemes, store as store_commands,
 };
 use failure::Failure;
 
@@ -43,10 +44,12 @@ fn run() -> Result<(), Failure> {
     let arguments = Arguments::try_parse().map_err(Failure::Usage)?;
     signals::survive_size_limit().map_err(Failure::world)?;
     match arguments.command {
+        Command::Init(init) => project::init(&init),
         Command::Run(run) => runs::run(&run),
         Command::Infer(infer) => infer::infer(&infer),
         Command::Scheme(command) => schemes::command(command),
         Command::Model(command) => model::command(command),
+        Command::Data(Data::Inspect { path, json }) => look::inspect(&path, json),
         Command::Key(command) => key::command(command),
         Command::Store(command) => store_commands::command(command),
         Command::Data(Data::List { json }) => datasets::list(json),

@@ -1,5 +1,7 @@
 //! `heirloom data`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::{Json, StoreChoice};
@@ -7,6 +9,13 @@ use super::{Json, StoreChoice};
 /// Commands about data.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Data {
+    /// Takes a first look: kind, rows and columns, classes and shapes
+    Inspect {
+        /// A table (.csv, .csv.gz), a folder of images by class, or IDX files
+        path: PathBuf,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Lists the data sets built in
     List {
         #[command(flatten)]

@@ -4,10 +4,12 @@
 mod algorithm;
 mod data;
 mod infer;
+mod init;
 mod key;
 mod model;
 mod run;
 mod scheme;
+mod scheme_edit;
 mod store;
 
 use std::path::PathBuf;
@@ -17,12 +19,14 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use algorithm::Algorithm;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
+pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
     Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, Sign, Verify,
 };
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
+pub(crate) use scheme_edit::{Form, NewScheme, Rebase};
 pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
 
 /// One program that delivers machine-learning models end to end, and lets every new project inherit
@@ -41,6 +45,7 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(Init),
     Run(Run),
     Infer(Infer),
     /// Checks and shows schemes
@@ -55,7 +60,7 @@ pub(crate) enum Command {
     /// Checks, cleans and copies the store
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Lists the data sets built in
+    /// Looks at data, lists what is built in, and tells who saw a record
     #[command(subcommand)]
     Data(Data),
     /// Lists and documents what a scheme can choose by name

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Json, SchemeChoice, StoreChoice};
+use super::{Form, Json, NewScheme, Rebase, SchemeChoice, StoreChoice};
 
 /// Commands about schemes.
 #[derive(Debug, Subcommand)]
@@ -51,6 +51,9 @@ pub(crate) enum Scheme {
         #[command(flatten)]
         store: StoreChoice,
     },
+    Rebase(Rebase),
+    Fmt(Form),
+    New(NewScheme),
     /// Prints the JSON Schema of scheme files, for editors
     Schema,
     /// Puts a scheme, with every file it inherits, under a name and the next number into the store

@@ -4,7 +4,10 @@ mod check;
 mod children;
 mod diff;
 mod explain;
+mod fmt;
 mod list;
+mod new;
+mod rebase;
 mod register;
 mod schema;
 mod show;
@@ -34,6 +37,9 @@ pub(crate) fn command(command: Scheme) -> Result<(), Failure> {
         }
         Scheme::Children { name, json, store } => children::children(&name, json, &store),
         Scheme::Schema => schema::schema(),
+        Scheme::New(arguments) => new::new(&arguments),
+        Scheme::Fmt(form) => fmt::format(&form),
+        Scheme::Rebase(rebase) => rebase::rebase(&rebase),
         Scheme::List { json, store } => list::list(json, &store),
     }
 }
