@@ -10,10 +10,11 @@ use std::path::{Component, Path, PathBuf};
 
 use base::Diagnostic;
 use scheme::{RegisteredScheme, SchemeFiles};
-use store::Store;
+use store::{SchemeSource, Store};
 
 use crate::arguments::StoreChoice;
 use crate::disk::DiskFiles;
+use crate::failure::Failure;
 
 /// The disk and the store, for `scheme`.
 pub(crate) struct SchemePlaces<'a> {
@@ -24,6 +25,17 @@ pub(crate) struct SchemePlaces<'a> {
 impl<'a> SchemePlaces<'a> {
     pub(crate) fn new(choice: &'a StoreChoice) -> Self {
         SchemePlaces { choice, store: OnceCell::new() }
+    }
+
+    /// The registered scheme `name`, in the version that is written or the newest, as `name@N`.
+    pub(crate) fn find(&self, name: &str, version: Option<&str>) -> Result<Option<String>, Failure> {
+        let Some(store) = self.choice.open_if_any()? else { return Ok(None) };
+        let version = match version.map(str::parse) {
+            Some(Err(_)) => return Ok(None),
+            Some(Ok(version)) => Some(version),
+            None => None,
+        };
+        Ok(store.find_scheme(name, version)?.map(|found| found.id()))
     }
 
     /// The store, opened at the first call; `None` if there is none.
@@ -50,6 +62,19 @@ impl SchemeFiles for SchemePlaces<'_> {
     }
 }
 
+/// The files of a scheme as a store in the folder `store` keeps them, the root first.
+///
+/// Errors   a path that is no text.
+pub(crate) fn sources<'a>(
+    store: &Path,
+    files: impl IntoIterator<Item = (&'a Path, &'a str)>,
+) -> Result<Vec<SchemeSource>, Diagnostic> {
+    let files = files.into_iter();
+    files
+        .map(|(path, text)| Ok(SchemeSource { path: path_in_project(store, path)?, text: text.to_owned() }))
+        .collect()
+}
+
 /// A registered scheme whose paths start from `folder`.
 pub(crate) fn registered(
     store: &Store,
@@ -68,13 +93,13 @@ fn project(store: &Store) -> PathBuf {
     store.path().parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// `path` as seen from the folder that holds the store, with `/` between folders.
+/// `path` as seen from the folder that holds the store `store`, with `/` between folders.
 ///
 /// Errors   a path that is no text.
-pub(crate) fn path_in_project(store: &Store, path: &Path) -> Result<String, Diagnostic> {
+pub(crate) fn path_in_project(store: &Path, path: &Path) -> Result<String, Diagnostic> {
     let unusable = || Diagnostic::new("invalid-path", format!("{} cannot be registered", path.display()));
     let absolute = |path: &Path| std::path::absolute(path).map(|path| normal(&path)).map_err(|_| unusable());
-    let folder = absolute(&store.path().join(".."))?;
+    let folder = absolute(&store.join(".."))?;
     let path = absolute(path)?;
     let common = folder.components().zip(path.components()).take_while(|(one, other)| one == other).count();
     let up = folder.components().skip(common).map(|_| "..");

@@ -14,13 +14,19 @@ impl StoreChoice {
     pub(crate) fn place(&self) -> Result<Place, Failure> {
         match &self.address {
             Some(text) => Place::parse(text),
-            None => Ok(Place(StoreAddress::Folder(nearest().unwrap_or_else(|| PathBuf::from(Store::FOLDER))))),
+            None => {
+                Ok(Place(StoreAddress::Folder(nearest().unwrap_or_else(|| PathBuf::from(Store::FOLDER)))))
+            }
         }
     }
 
     /// Opens the store if there is one. Makes nothing. A store that was named must be there.
     pub(crate) fn open_if_any(&self) -> Result<Option<Store>, StoreError> {
-        self.folder.clone().or_else(nearest).map(|folder| Store::open(&folder)).transpose()
+        let address = match &self.address {
+            Some(text) => Some(StoreAddress::parse(text)?),
+            None => nearest().map(StoreAddress::Folder),
+        };
+        address.map(|address| Store::open_at(&address, &here())).transpose()
     }
 
     /// Opens a store to read from. Makes nothing; who finds none is told where was looked.
@@ -44,6 +50,14 @@ impl Place {
     /// Reads what was typed: a folder or an URL.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         Ok(Place(StoreAddress::parse(text)?))
+    }
+
+    /// The folder with the store's runs, whether it is there or not.
+    pub(crate) fn folder(&self) -> PathBuf {
+        match &self.0 {
+            StoreAddress::Folder(path) => path.clone(),
+            StoreAddress::Shared(_) => here(),
+        }
     }
 
     /// Opens a store that is there.

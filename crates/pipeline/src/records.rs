@@ -77,7 +77,8 @@ pub fn who_saw(store: &Store, subject: &str) -> Result<Sightings, RunError> {
     if digest.is_none() && !path.is_file() {
         let message = format!("`{}` is neither a file nor the digest of a record", subject.escape_debug());
         return Err(RunError::from(base::Diagnostics::from(
-            Diagnostic::new("no-record", message).help("name a file as `heirloom infer` takes it, or 64 hexadecimal digits"),
+            Diagnostic::new("no-record", message)
+                .help("name a file as `heirloom infer` takes it, or 64 hexadecimal digits"),
         )));
     }
     let mut sightings = Sightings::default();
@@ -120,7 +121,9 @@ fn records_of(store: &Store, version: &ModelVersion, path: &Path) -> Result<Opti
     let mut records = Vec::new();
     for (path, tensor) in inputs {
         let digests = data::input_digests(&tensor);
-        records.extend(digests.into_iter().enumerate().map(|(index, digest)| (Some((path.clone(), index)), digest)));
+        records.extend(
+            digests.into_iter().enumerate().map(|(index, digest)| (Some((path.clone(), index)), digest)),
+        );
     }
     Ok(Some(records))
 }
@@ -156,12 +159,14 @@ impl Lists<'_> {
 
 /// Reads a list; safe on any bytes.
 fn decode(bytes: &[u8]) -> Result<Lists<'_>, String> {
-    let rest = bytes.strip_prefix(&MAGIC).ok_or("it does not begin as a list of records of a known version")?;
+    let rest =
+        bytes.strip_prefix(&MAGIC).ok_or("it does not begin as a list of records of a known version")?;
     let (counts, mut rest) = rest.split_at_checked(3 * 8).ok_or("it is too short")?;
     let (counts, _) = counts.as_chunks::<8>();
     let mut lists = [&rest[..0]; 3];
     for (list, count) in lists.iter_mut().zip(counts) {
-        let length = usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(PREFIX));
+        let length =
+            usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(PREFIX));
         (*list, rest) = length.and_then(|length| rest.split_at_checked(length)).ok_or("it is too short")?;
     }
     if rest.is_empty() { Ok(Lists(lists)) } else { Err("something follows it".to_owned()) }

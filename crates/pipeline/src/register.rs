@@ -57,12 +57,24 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
             cpu_level: options.level.name().to_owned(),
             format_version: keys::ENGINE_VERSION,
         },
-        about: About::default(),
+        about: about(scheme),
         parents: Vec::new(),
         attachments,
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };
     Ok(store.register(&record)?)
+}
+
+/// What the scheme says about what it delivers.
+fn about(scheme: &ResolvedScheme) -> About {
+    let said = &scheme.about;
+    About {
+        description: said.description.clone(),
+        licence: said.licence.clone().unwrap_or_default(),
+        intended_use: said.intended_use.clone().unwrap_or_default(),
+        tags: said.tags.clone(),
+        deprecated: None,
+    }
 }
 
 fn ports(graph: &Graph, values: &[ValueId]) -> Vec<Port> {

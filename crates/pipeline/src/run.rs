@@ -16,8 +16,8 @@ use crate::memory::peak_bytes;
 use crate::metrics::Metrics;
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, prepare};
-use crate::register::{Finished, register};
 use crate::records;
+use crate::register::{Finished, register};
 use crate::report::RunReport;
 use crate::session::{Open, Session};
 use crate::source::source_of;
@@ -238,8 +238,17 @@ fn register_stage(
     let prepared = &work.prepared;
     let registered = session.stage(Stage::Register, key, |session| {
         let (scheme, options) = (session.scheme, session.options);
-        let finished =
-            Finished { scheme, options, prepared, plan, records, graph, tensors, metrics: &metrics, run: &run };
+        let finished = Finished {
+            scheme,
+            options,
+            prepared,
+            plan,
+            records,
+            graph,
+            tensors,
+            metrics: &metrics,
+            run: &run,
+        };
         register(session.open.store(), finished)
     })?;
     let version = registered.version();

@@ -40,6 +40,6 @@ pub use signature::{Difference, diagnostics, sign, verify};
 pub use signers::{
     FoundSignature, NamedKey, files_of, kept_signatures, signers, trusted_keys, trusted_signers,
 };
-pub use strictness::strictest;
 pub use statement::{IGNORED_BY_DEFAULT, SignedFile, Statement};
+pub use strictness::strictest;
 pub use tree::{TreeRules, list_files};

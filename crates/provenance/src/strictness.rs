@@ -5,7 +5,10 @@
 /// Source   the terms themselves, as the SPDX licence list names them.
 const FAMILIES: [(&str, &[&str]); 6] = [
     ("public domain", &["CC0-", "Unlicense", "0BSD", "MIT-0"]),
-    ("permissive", &["Apache-", "BSD-", "BSL-", "CC-BY-3", "CC-BY-4", "CDLA-Permissive-", "ISC", "MIT", "Zlib"]),
+    (
+        "permissive",
+        &["Apache-", "BSD-", "BSL-", "CC-BY-3", "CC-BY-4", "CDLA-Permissive-", "ISC", "MIT", "Zlib"],
+    ),
     ("copyleft for changes", &["CC-BY-SA-", "CDLA-Sharing-", "EPL-", "LGPL-", "MPL-", "ODbL-"]),
     ("copyleft", &["GPL-", "EUPL-"]),
     ("copyleft for services", &["AGPL-"]),

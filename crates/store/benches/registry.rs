@@ -12,9 +12,7 @@ use std::time::Instant;
 
 use base::Digest;
 use serde_json::json;
-use store::{
-    About, BlobSource, By, Direction, EngineFacts, ModelRecord, Package, Port, Store, StoreError,
-};
+use store::{About, BlobSource, By, Direction, EngineFacts, ModelRecord, Package, Port, Store, StoreError};
 use tensor::{DType, Shape, Tensor};
 
 const NAMES: usize = 100;

@@ -31,6 +31,8 @@ pub(crate) struct Rebase {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) store: StoreChoice,
 }
 
 /// Brings scheme files into their canonical form; prints the files that changed

@@ -7,12 +7,14 @@ use base::{Diagnostic, Diagnostics, SourceMap};
 use scheme::{EMBEDDED, MemoryFiles, NewChild, RegisteredScheme, SchemeFiles, resolve};
 
 use crate::arguments::StoreChoice;
-use crate::disk::{self, DiskFiles};
+use crate::disk;
 use crate::edits;
 use crate::failure::Failure;
+use crate::scheme_files::SchemePlaces;
 
 /// What a new scheme inherits.
-pub(crate) struct Parent {
+pub(crate) struct Parent<'a> {
+    places: SchemePlaces<'a>,
     /// As seen from the working directory.
     pub(crate) path: PathBuf,
     /// As the child writes it.
@@ -21,16 +23,18 @@ pub(crate) struct Parent {
     pub(crate) base: Option<(PathBuf, String)>,
 }
 
-impl Parent {
-    /// What `from` stands for: a file, a scheme built in, or else a model of the store, whose scheme is
+impl<'a> Parent<'a> {
+    /// What `from` stands for: a file, a scheme built in or registered, or else a model of the store, whose scheme is
     /// written as a base file beside the child.
-    pub(crate) fn find(from: &str, child: &Path, store: &StoreChoice) -> Result<Self, Failure> {
+    pub(crate) fn find(from: &str, child: &Path, store: &'a StoreChoice) -> Result<Self, Failure> {
+        let places = SchemePlaces::new(store);
         let (stem, version) =
             from.split_once('@').map_or((from, None), |(stem, version)| (stem, Some(version)));
         if let Some(found) = EMBEDDED.iter().find(|embedded| embedded.name == stem) {
             // Pinned, so that a later version of the program changes nothing.
             let version = version.map_or(found.version.to_string(), str::to_owned);
             return Ok(Parent {
+                places,
                 path: PathBuf::from(from),
                 reference: format!("{stem}@{version}"),
                 base: None,
@@ -38,7 +42,10 @@ impl Parent {
         }
         if from.ends_with(".toml") {
             let reference = edits::reference(child, from);
-            return Ok(Parent { path: PathBuf::from(from), reference, base: None });
+            return Ok(Parent { places, path: PathBuf::from(from), reference, base: None });
+        }
+        if let Some(found) = places.find(stem, version)? {
+            return Ok(Parent { places, path: PathBuf::from(&found), reference: found, base: None });
         }
         let store = match store.open() {
             Ok(store) => store,
@@ -54,7 +61,7 @@ impl Parent {
             "# The scheme of {}, with every default, as it was when the model was made.\n{text}",
             model.version.id()
         );
-        Ok(Parent { path: path.clone(), reference: file, base: Some((path, text)) })
+        Ok(Parent { places, path: path.clone(), reference: file, base: Some((path, text)) })
     }
 
     /// The child's text.
@@ -80,16 +87,16 @@ impl Parent {
 }
 
 /// The disk, with the base file on it.
-impl SchemeFiles for Parent {
+impl SchemeFiles for Parent<'_> {
     fn read(&self, path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
         match &self.base {
             Some((base, text)) if path == base => Ok(Some(text.as_bytes()[..text.len().min(limit)].to_vec())),
-            _ => DiskFiles.read(path, limit),
+            _ => self.places.read(path, limit),
         }
     }
 
     fn registered(&self, name: &str, version: Option<u32>) -> io::Result<Option<RegisteredScheme>> {
-        DiskFiles.registered(name, version)
+        self.places.registered(name, version)
     }
 }
 

@@ -14,16 +14,21 @@ use crate::arguments::{Run, SchemeChoice, StoreChoice};
 use crate::failure::Failure;
 use crate::signals::Interrupt;
 use crate::store_place::{Place, here};
-use crate::{author, diagnostics, terminal};
+use crate::{author, diagnostics, scheme_files, terminal};
 
 /// Carries out a scheme and prints the report.
 pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
-    let Checked { scheme, sources } = arguments.scheme.resolve(&arguments.store)?;
+    let Checked { scheme, sources, files } = arguments.scheme.resolve(&arguments.store)?;
     let detail = detail(arguments);
     if detail != Detail::Quiet {
         diagnostics::report_notes(&scheme.notes, &sources);
     }
-    let Place(store) = arguments.store.place()?;
+    let place = arguments.store.place()?;
+    let scheme_sources = scheme_files::sources(
+        &place.folder(),
+        files.iter().map(|(path, text)| (path.as_path(), text.as_str())),
+    )?;
+    let Place(store) = place;
     let by = author::by();
     let options = RunOptions {
         threads: threads(arguments.threads),
@@ -31,10 +36,11 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         level: engine::Level::detect(),
         now_unix_ms: by.unix_ms,
         actor: by.actor,
-        scheme_sources: Vec::new(),
+        scheme_sources,
     };
     let interrupt = Interrupt::listen().map_err(Failure::world)?;
-    let outcome = observed(detail, &interrupt, |observer| pipeline::run(&scheme, &store, &here(), &options, observer));
+    let outcome =
+        observed(detail, &interrupt, |observer| pipeline::run(&scheme, &store, &here(), &options, observer));
     let found = outcome.map_err(|error| failure(error, sources, arguments))?;
     if arguments.json.wanted {
         return terminal::print_json(&json!(found));

@@ -103,10 +103,16 @@ impl Project {
         mut observe: impl FnMut(&Event) -> Flow + Send,
     ) -> Ran {
         let mut events = Vec::new();
-        let result = pipeline::run(scheme, &store::StoreAddress::Folder(store.into()), store, &options, &mut |event: &Event| {
-            events.push(event.clone());
-            observe(event)
-        });
+        let result = pipeline::run(
+            scheme,
+            &store::StoreAddress::Folder(store.into()),
+            store,
+            &options,
+            &mut |event: &Event| {
+                events.push(event.clone());
+                observe(event)
+            },
+        );
         Ran { result, events }
     }
 }
@@ -152,7 +158,14 @@ impl Ran {
 }
 
 pub(crate) fn options() -> RunOptions {
-    RunOptions { threads: 1, resume: false, level: engine::Level::detect(), now_unix_ms: NOW_UNIX_MS, actor: "tester".to_owned(), scheme_sources: Vec::new() }
+    RunOptions {
+        threads: 1,
+        resume: false,
+        level: engine::Level::detect(),
+        now_unix_ms: NOW_UNIX_MS,
+        actor: "tester".to_owned(),
+        scheme_sources: Vec::new(),
+    }
 }
 
 fn idx(header: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {

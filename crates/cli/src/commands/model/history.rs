@@ -58,7 +58,11 @@ fn details(event: &Event) -> String {
         64 if value.bytes().all(|byte| byte.is_ascii_hexdigit()) => value[..12].to_owned(),
         _ => value.lines().next().unwrap_or_default().chars().take(SHOWN).collect(),
     });
-    let before = event.replaced.as_ref().map(|before| format!("before: {}", before.lines().next().unwrap_or_default()));
-    let parts = [event.subject.clone(), value.filter(|value| !value.is_empty()), before, event.reason.clone()];
+    let before = event
+        .replaced
+        .as_ref()
+        .map(|before| format!("before: {}", before.lines().next().unwrap_or_default()));
+    let parts =
+        [event.subject.clone(), value.filter(|value| !value.is_empty()), before, event.reason.clone()];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

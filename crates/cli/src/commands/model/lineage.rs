@@ -74,7 +74,8 @@ impl Graph {
         for version in versions {
             let scheme = registered.iter().find(|each| each.scheme_digest == version.scheme_digest);
             let digest = version.scheme_digest.to_string();
-            let id = scheme.map_or_else(|| format!("scheme:{digest}"), |scheme| format!("scheme:{}", scheme.id()));
+            let id =
+                scheme.map_or_else(|| format!("scheme:{digest}"), |scheme| format!("scheme:{}", scheme.id()));
             self.steps.push(Step {
                 from: model_id(&version.name, version.version),
                 to: id.clone(),
@@ -96,7 +97,9 @@ impl Graph {
                 continue;
             }
             for parent in &scheme.parents {
-                let name = parent.version.map_or(parent.name.clone(), |version| format!("{}@{version}", parent.name));
+                let name = parent
+                    .version
+                    .map_or(parent.name.clone(), |version| format!("{}@{version}", parent.name));
                 let to = format!("scheme:{name}");
                 if registered.iter().any(|each| each.id() == name) {
                     open.push(name);
@@ -154,11 +157,16 @@ impl Graph {
                 _ => "cylinder",
             };
             let colour = if node.recalled { ", color = red, fontcolor = red" } else { "" };
-            text += &format!("  {} [label = {}, shape = {shape}{colour}];\n", quoted(&node.id), quoted(&node.name));
+            text += &format!(
+                "  {} [label = {}, shape = {shape}{colour}];\n",
+                quoted(&node.id),
+                quoted(&node.name)
+            );
         }
         for step in &self.steps {
             let label = step.relation.replace('_', " ");
-            text += &format!("  {} -> {} [label = {}];\n", quoted(&step.from), quoted(&step.to), quoted(&label));
+            text +=
+                &format!("  {} -> {} [label = {}];\n", quoted(&step.from), quoted(&step.to), quoted(&label));
         }
         text + "}\n"
     }
@@ -169,7 +177,9 @@ impl Graph {
         let mut next: BTreeMap<&str, Vec<(&Step, &str)>> = BTreeMap::new();
         for step in &self.steps {
             let (near, far) = match (self.direction, step.relation) {
-                (Direction::Descendants, relation) if !["trained_by", "trained_on", "inherits"].contains(&relation) => {
+                (Direction::Descendants, relation)
+                    if !["trained_by", "trained_on", "inherits"].contains(&relation) =>
+                {
                     (&step.to, &step.from)
                 }
                 _ => (&step.from, &step.to),
@@ -214,7 +224,8 @@ fn line(depth: usize, step: Option<&Step>, node: &Node, again: bool) -> String {
 /// How much a child shares with its parent, in words.
 fn shared(facts: &Value) -> Option<String> {
     let number = |key: &str| facts.get(key).and_then(Value::as_u64);
-    let (shared, changed, fresh) = (number("tensors_shared")?, number("tensors_changed")?, number("tensors_fresh")?);
+    let (shared, changed, fresh) =
+        (number("tensors_shared")?, number("tensors_changed")?, number("tensors_fresh")?);
     let share = number("bytes_shared")? as f64 / number("bytes")?.max(1) as f64;
     Some(format!("shares {shared} of {} tensors, {}", shared + changed + fresh, quantities::percent(share)))
 }

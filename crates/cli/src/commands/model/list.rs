@@ -46,7 +46,9 @@ pub(super) fn versions(name: &str, json: Json, choice: &StoreChoice) -> Result<(
                 document
             })
             .collect();
-        return terminal::print_json(&json!({ "store": store.path().display().to_string(), "versions": all }));
+        return terminal::print_json(
+            &json!({ "store": store.path().display().to_string(), "versions": all }),
+        );
     }
     let rows = versions.iter().map(|version| row(version, version.aliases.clone(), &recalled));
     terminal::print(&table(terminal::width(), &COLUMNS, rows))

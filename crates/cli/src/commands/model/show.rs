@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use pipeline::metrics::Metrics;
+use provenance::strictest;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use provenance::strictest;
 use store::{About, Model, ModelVersion, Port, Store, StoreError};
 
 use super::version;

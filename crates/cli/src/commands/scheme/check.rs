@@ -10,7 +10,7 @@ use crate::{diagnostics, terminal};
 
 /// Says that a scheme is right, or everything that is wrong with it.
 pub(super) fn check(choice: &SchemeChoice, json: Json, store: &StoreChoice) -> Result<(), Failure> {
-    let Checked { scheme, sources } = choice.resolve(store)?;
+    let Checked { scheme, sources, .. } = choice.resolve(store)?;
     if json.wanted {
         return terminal::print_json(&json!({
             "scheme": choice.typed(),

@@ -20,7 +20,7 @@ pub(super) fn explain(
     json: Json,
     store: &StoreChoice,
 ) -> Result<(), Failure> {
-    let Checked { scheme, sources } = choice.resolve(store)?;
+    let Checked { scheme, sources, .. } = choice.resolve(store)?;
     let found = match scheme.explain(key) {
         Ok(found) => found,
         Err(mistake) => return Err(Failure::mistakes(mistake.into(), sources)),

@@ -48,6 +48,8 @@ pub(crate) fn command(command: Scheme) -> Result<(), Failure> {
 pub(crate) struct Checked {
     pub(crate) scheme: ResolvedScheme,
     pub(crate) sources: SourceMap,
+    /// Its files, the root first, with their texts.
+    pub(crate) files: Vec<(PathBuf, String)>,
 }
 
 impl SchemeChoice {
@@ -61,8 +63,10 @@ impl SchemeChoice {
     /// Errors   everything that is wrong with it.
     pub(crate) fn resolve(&self, store: &StoreChoice) -> Result<Checked, Failure> {
         let resolution = resolve(&self.path, &self.overrides, &SchemePlaces::new(store));
+        let files =
+            resolution.files().into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
         match resolution.result {
-            Ok(scheme) => Ok(Checked { scheme, sources: resolution.sources }),
+            Ok(scheme) => Ok(Checked { scheme, sources: resolution.sources, files }),
             Err(found) => Err(Failure::mistakes(found, resolution.sources)),
         }
     }

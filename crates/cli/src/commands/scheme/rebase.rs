@@ -7,8 +7,9 @@ use scheme::{Decisions, Inherited, Rebased, Stated, Winner};
 use serde_json::{Value, json};
 
 use crate::arguments::Rebase;
-use crate::disk::{self, DiskFiles};
+use crate::disk;
 use crate::failure::Failure;
+use crate::scheme_files::SchemePlaces;
 use crate::tables::{Column, table};
 use crate::{edits, terminal};
 
@@ -19,7 +20,7 @@ pub(super) fn rebase(arguments: &Rebase) -> Result<(), Failure> {
     let decisions = decisions(arguments)?;
     let rebase =
         scheme::Rebase { child, onto: &onto, from: arguments.from.as_deref(), decisions: &decisions };
-    let rebasing = rebase.carry_out(&DiskFiles);
+    let rebasing = rebase.carry_out(&SchemePlaces::new(&arguments.store));
     let rebased = rebasing.result.map_err(|found| Failure::mistakes(found, rebasing.sources))?;
     let before = edits::text(child)?;
     let written = !arguments.dry_run && rebased.text != before;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use base::Diagnostic;
 use scheme::{EMBEDDED, Parent, Part, RegisteredScheme, Resolution, ResolvedScheme, SchemeFiles, resolve};
 use serde_json::json;
-use store::{SchemeParent, SchemeRecord, SchemeRegistered, SchemeSource, Store};
+use store::{SchemeParent, SchemeRecord, SchemeRegistered, Store};
 
 use crate::arguments::{Json, StoreChoice};
 use crate::failure::Failure;
-use crate::scheme_files::{SchemePlaces, path_in_project, registered};
+use crate::scheme_files::{SchemePlaces, path_in_project, registered, sources};
 use crate::{author, terminal};
 
 /// Puts a scheme under a name and the next number into the store.
@@ -34,7 +34,7 @@ pub(super) fn register(
             Diagnostic::new("reserved-name", format!("`{name}` is the name of a scheme built in"));
         return Err(diagnostic.help("choose another one with `--name`").into());
     }
-    let store = Store::open_or_create(&choice.folder_to_run_in())?;
+    let store = choice.open_or_create()?;
     let record = record(&store, name, &resolution)?;
     let found = store.register_scheme(&record)?;
     tell(&found, json)
@@ -51,10 +51,7 @@ fn mistakes(resolution: Resolution) -> Failure {
 /// seen from the folder that holds the store: so what is registered is sure to be readable, and its
 /// digest does not depend on where the command was given.
 fn record(store: &Store, name: String, resolution: &Resolution) -> Result<SchemeRecord, Failure> {
-    let mut sources = Vec::new();
-    for (path, text) in resolution.files() {
-        sources.push(SchemeSource { path: path_in_project(store, path)?, text: text.to_owned() });
-    }
+    let sources = sources(store.path(), resolution.files())?;
     let version = store.find_scheme(&name, None)?.map_or(0, |newest| newest.version) + 1;
     let files = sources.iter().map(|file| (PathBuf::from(&file.path), file.text.clone().into_bytes()));
     let kept =
@@ -81,7 +78,7 @@ fn record(store: &Store, name: String, resolution: &Resolution) -> Result<Scheme
 
 fn kept_parent(store: &Store, parent: &Parent) -> Result<SchemeParent, Failure> {
     let (name, version) = match &parent.part {
-        Part::File(path) => (path_in_project(store, path)?, None),
+        Part::File(path) => (path_in_project(store.path(), path)?, None),
         Part::Embedded { name, version } | Part::Registered { name, version } => {
             (name.clone(), Some(*version))
         }

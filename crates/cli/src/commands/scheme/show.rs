@@ -7,7 +7,7 @@ use crate::{diagnostics, terminal};
 
 /// Shows the resolved scheme.
 pub(super) fn show(choice: &SchemeChoice, json: Json, store: &StoreChoice) -> Result<(), Failure> {
-    let Checked { scheme, sources } = choice.resolve(store)?;
+    let Checked { scheme, sources, .. } = choice.resolve(store)?;
     if json.wanted {
         return terminal::print_json(&scheme.to_json());
     }

@@ -36,7 +36,10 @@ pub(super) fn verify(json: Json, choice: &StoreChoice) -> Result<(), Failure> {
 pub(super) fn collect(dry_run: bool, stages: bool, json: Json, choice: &StoreChoice) -> Result<(), Failure> {
     let garbage = choice.open()?.collect_garbage(Collection { stages, dry_run })?;
     if json.wanted {
-        let blobs = garbage.blobs.iter().map(|(digest, bytes)| json!({ "digest": digest.to_string(), "bytes": bytes }));
+        let blobs = garbage
+            .blobs
+            .iter()
+            .map(|(digest, bytes)| json!({ "digest": digest.to_string(), "bytes": bytes }));
         let files = garbage.files.iter().map(|(name, bytes)| json!({ "file": name, "bytes": bytes }));
         return terminal::print_json(&json!({
             "dry_run": dry_run,

@@ -30,9 +30,11 @@ pub(crate) struct Bytes(Option<ProgressBar>);
 impl Bytes {
     pub(crate) fn new(what: &'static str) -> Self {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}").ok();
-        Bytes(style.filter(|_| terminal::is_interactive()).map(|style| {
-            ProgressBar::new(0).with_style(style).with_message(what)
-        }))
+        Bytes(
+            style
+                .filter(|_| terminal::is_interactive())
+                .map(|style| ProgressBar::new(0).with_style(style).with_message(what)),
+        )
     }
 
     pub(crate) fn show(&mut self, done: u64, total: u64) {
