@@ -115,9 +115,9 @@ impl Package {
     /// The version that this program writes.
     pub const FORMAT_VERSION: u32 = 1;
 
-    /// The bytes of all blobs.
+    /// The bytes of all blobs, as far as they can be counted: a stranger may have written them.
     pub fn bytes(&self) -> u64 {
-        self.blobs.iter().map(|blob| blob.bytes).sum()
+        self.blobs.iter().fold(0u64, |sum, blob| sum.saturating_add(blob.bytes))
     }
 
     /// Reads the JSON of a package; safe on any bytes. Checks everything but the blobs themselves.
