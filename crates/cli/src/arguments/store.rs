@@ -56,19 +56,12 @@ pub(crate) struct Transfer {
     pub(crate) store: StoreChoice,
 }
 
-/// Sets how a store keeps blobs and whose signatures it demands
+/// Sets how a store keeps blobs
 #[derive(Debug, Args)]
-#[group(id = "set", required = true, multiple = true)]
 pub(crate) struct Configure {
     /// How new blobs are written
-    #[arg(long, group = "set", value_enum)]
-    pub(crate) compression: Option<Compression>,
-    /// Promote only versions signed by one of these trusted keys; as often as needed
-    #[arg(long = "require-signature", group = "set", value_name = "NAME")]
-    pub(crate) require_signatures: Vec<String>,
-    /// Promote unsigned versions again
-    #[arg(long, group = "set", conflicts_with = "require_signatures")]
-    pub(crate) no_signatures: bool,
+    #[arg(long, value_enum)]
+    pub(crate) compression: Compression,
     #[command(flatten)]
     pub(crate) store: StoreChoice,
 }

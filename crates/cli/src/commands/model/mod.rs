@@ -9,7 +9,6 @@ mod lineage;
 mod list;
 mod show;
 mod sign;
-mod signed;
 mod standing;
 mod verify;
 

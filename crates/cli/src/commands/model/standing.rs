@@ -1,7 +1,8 @@
 //! What a model's versions are used for: `promote`, `rollback`, `recall`, `deprecate`, `annotate`.
 
+use provenance::trusted_signers;
 use serde_json::json;
-use store::{AliasChange, Annotation, Promotion, RecallReport};
+use store::{AliasChange, Annotation, Promotion, RecallReport, Store};
 
 use crate::arguments::{Annotate, Promote, Recall, Rollback, StoreChoice};
 use crate::failure::Failure;
@@ -16,7 +17,7 @@ pub(super) fn promote(arguments: &Promote) -> Result<(), Failure> {
     let version = store.resolve(&arguments.model)?;
     let promotion = Promotion {
         despite_recall: arguments.despite_recall.clone(),
-        verified_keys: super::signed::verified_keys(&store, &version)?,
+        verified_keys: verified_keys(&store, &version.id())?,
     };
     let change = store.promote(&version.id(), &arguments.alias, &promotion, &author::by())?;
     if let Some(reason) = store.about(&version)?.deprecated {
@@ -30,14 +31,20 @@ pub(super) fn rollback(arguments: &Rollback) -> Result<(), Failure> {
     let store = arguments.store.open()?;
     let target = store.rollback_target(&arguments.name, &arguments.alias)?;
     let verified_keys = match target {
-        Some(number) => {
-            super::signed::verified_keys(&store, &store.resolve(&format!("{}@{number}", arguments.name))?)?
-        }
+        Some(number) => verified_keys(&store, &format!("{}@{number}", arguments.name))?,
         None => Vec::new(),
     };
     let promotion = Promotion { verified_keys, ..Promotion::default() };
     let change = store.roll_back(&arguments.name, &arguments.alias, &promotion, &author::by())?;
     tell(&change, arguments.json.wanted)
+}
+
+/// The names of the trusted keys that a version is truly signed with; not looked at if the store demands none.
+fn verified_keys(store: &Store, reference: &str) -> Result<Vec<String>, Failure> {
+    if store.required_signatures()?.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(trusted_signers(store, &store.model(reference)?)?)
 }
 
 fn tell(change: &AliasChange, as_json: bool) -> Result<(), Failure> {
