@@ -97,7 +97,11 @@ fn command_line(scheme: &SchemeChoice, store: &StoreChoice) -> String {
 }
 
 fn store_flag(store: &StoreChoice) -> String {
-    store.address.as_ref().map(|address| format!(" --store {}", quoted(address))).unwrap_or_default()
+    // An address that was read is shown without its password.
+    let shown = |address: &String| {
+        StoreAddress::parse(address).map_or_else(|_| address.clone(), |read| read.to_string())
+    };
+    store.address.as_ref().map(|address| format!(" --store {}", quoted(&shown(address)))).unwrap_or_default()
 }
 
 /// `text` as a shell takes it for one word.
