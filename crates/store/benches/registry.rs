@@ -2,6 +2,7 @@
 //!
 //!     cargo bench -p store --bench registry                  # all, in a temporary folder
 //!     cargo bench -p store --bench registry -- --keep DIR    # leaves the large store in DIR/.heirloom
+//!     cargo bench -p store --bench registry -- --head STORE MODEL    # what a child with another head adds
 //!
 //! The large store has 100 models of 1,000 versions, each fine-tuned from the one before. It is made by receiving
 //! packages. `bench/store/processes.py` times whole processes of `heirloom` on it.
@@ -12,7 +13,10 @@ use std::time::Instant;
 
 use base::Digest;
 use serde_json::json;
-use store::{About, BlobSource, By, Direction, EngineFacts, ModelRecord, Package, Port, Store, StoreError};
+use store::{
+    About, BlobSource, By, Direction, EngineFacts, ModelRecord, Package, ParentRecord, Port, Relation, Store,
+    StoreError,
+};
 use tensor::{DType, Shape, Tensor};
 
 const NAMES: usize = 100;
@@ -24,11 +28,50 @@ const ROUNDS: usize = 9;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|each| each == "--head") {
+        return head(Path::new(&arguments[at + 1]), &arguments[at + 2]);
+    }
     let kept = arguments.iter().position(|each| each == "--keep").and_then(|at| arguments.get(at + 1));
     let temporary = tempfile::TempDir::new().expect("a temporary folder");
     registrations(temporary.path());
     let folder = kept.map_or_else(|| temporary.path().join("large"), PathBuf::from);
     questions(&large_store(&folder.join(Store::FOLDER)));
+}
+
+/// Registers a child of a real model that changes its last layer's tensors, and tells what that adds.
+fn head(store: &Path, reference: &str) {
+    let store = Store::open(store).expect("a store");
+    let parent = store.model(reference).expect("a model");
+    let mut tensors = store.tensors(&parent).expect("its tensors");
+    let last =
+        tensors.last().map(|(name, _)| name.split('.').next().unwrap_or(name).to_owned()).expect("tensors");
+    for (_, tensor) in tensors.iter_mut().filter(|(name, _)| name.split('.').next() == Some(&last)) {
+        let changed: Vec<f32> = tensor.values::<f32>().iter().map(|value| value * 1.5).collect();
+        *tensor = Tensor::new(tensor.shape(), changed);
+    }
+    let before = store.stats().expect("a count").physical_bytes;
+    let record = ModelRecord {
+        name: format!("{}-child", parent.version.name),
+        graph: store.graph(&parent).expect("its graph"),
+        tensors,
+        inputs: parent.manifest.inputs.clone(),
+        outputs: parent.manifest.outputs.clone(),
+        labels: parent.manifest.labels.clone(),
+        preprocessing: parent.manifest.preprocessing.clone(),
+        scheme: store.scheme(&parent.version).expect("its scheme"),
+        parents: vec![ParentRecord { reference: parent.version.id(), relation: Relation::FineTunedFrom }],
+        ..record(0)
+    };
+    let child = store.register(&record).expect("a registration");
+    let added = store.stats().expect("a count").physical_bytes - before;
+    let facts = &store.parents(child.version()).expect("its parents")[0].facts;
+    println!(
+        "{} changes `{last}` of {}: {added} bytes added, {:.2} % of the parent's {}; {facts}",
+        child.version().id(),
+        parent.version.id(),
+        100.0 * added as f64 / parent.version.bytes as f64,
+        parent.version.bytes
+    );
 }
 
 fn by() -> By {
