@@ -6,7 +6,7 @@
 
 use std::cell::OnceCell;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use base::Diagnostic;
 use scheme::{RegisteredScheme, SchemeFiles};
@@ -14,6 +14,7 @@ use store::{SchemeSource, Store};
 
 use crate::arguments::StoreChoice;
 use crate::disk::DiskFiles;
+use crate::edits;
 use crate::failure::Failure;
 
 /// The disk and the store, for `scheme`.
@@ -98,27 +99,7 @@ fn project(store: &Store) -> PathBuf {
 /// Errors   a path that is no text.
 pub(crate) fn path_in_project(store: &Path, path: &Path) -> Result<String, Diagnostic> {
     let unusable = || Diagnostic::new("invalid-path", format!("{} cannot be registered", path.display()));
-    let absolute = |path: &Path| std::path::absolute(path).map(|path| normal(&path)).map_err(|_| unusable());
-    let folder = absolute(&store.join(".."))?;
-    let path = absolute(path)?;
-    let common = folder.components().zip(path.components()).take_while(|(one, other)| one == other).count();
-    let up = folder.components().skip(common).map(|_| "..");
-    let down = path.components().skip(common).map(|component| component.as_os_str().to_str());
-    let parts: Option<Vec<&str>> = up.map(Some).chain(down).collect();
-    Ok(parts.ok_or_else(unusable)?.join("/"))
-}
-
-/// `path` without `.` and `..`, by its text.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                normal.pop();
-            }
-            other => normal.push(other),
-        }
-    }
-    normal
+    let seen = edits::relative(&store.join(".."), path);
+    let parts = seen.components().map(|component| component.as_os_str().to_str());
+    Ok(parts.collect::<Option<Vec<&str>>>().ok_or_else(unusable)?.join("/"))
 }
