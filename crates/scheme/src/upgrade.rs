@@ -203,7 +203,10 @@ fn move_in_text(text: &str, document: &Document<&str>, moved: &Moved) -> Option<
             let comma = if table.is_empty() { " " } else { "," };
             let entry = format!(" {} = {}{comma}", moved.key, &text[value.clone()]);
             let whole = line_start(text, key.start)..line_end(text, value.end);
-            Some(vec![(whole, String::new()), (inside..inside, entry)])
+            // An inline table has no place for the comment behind the old line: it stays, alone.
+            let comment = text[value.end..whole.end].trim_start_matches([' ', '\t']);
+            let left = if comment.starts_with('#') { comment } else { "" };
+            Some(vec![(whole, left.to_owned()), (inside..inside, entry)])
         }
         Some(_) => None,
     }

@@ -29,6 +29,10 @@ fn texts() {
         ("description = \"a\"\nabout = { tags = [] }\n", "about = { description = \"a\", tags = [] }\n"),
         ("description = \"a\"\nabout.tags = []\n", "about.description = \"a\"\nabout.tags = []\n"),
         ("unset = [\n  \"description\", # why\n]\n", "unset = [\n  \"about.description\", # why\n]\n"),
+        (
+            "description = \"words\" # why\nabout = { licence = \"MIT\" }\n",
+            "# why\nabout = { description = \"words\", licence = \"MIT\" }\n",
+        ),
         ("description = \"\"\"\na\nb\"\"\"\n", "about.description = \"\"\"\na\nb\"\"\"\n"),
     ] {
         let (upgraded, changes) = upgrade(old);
