@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base::Diagnostic;
 use scheme::{RegisteredScheme, SchemeFiles};
-use store::{SchemeSource, Store};
+use store::{SchemeSource, Store, StoreError};
 
 use crate::arguments::StoreChoice;
 use crate::disk::DiskFiles;
@@ -30,7 +30,7 @@ impl<'a> SchemePlaces<'a> {
 
     /// The registered scheme `name`, in the version that is written or the newest, as `name@N`.
     pub(crate) fn find(&self, name: &str, version: Option<&str>) -> Result<Option<String>, Failure> {
-        let Some(store) = self.choice.open_if_any()? else { return Ok(None) };
+        let Some(store) = self.store()? else { return Ok(None) };
         let version = match version.map(str::parse) {
             Some(Err(_)) => return Ok(None),
             Some(Ok(version)) => Some(version),
@@ -40,9 +40,9 @@ impl<'a> SchemePlaces<'a> {
     }
 
     /// The store, opened at the first call; `None` if there is none.
-    fn store(&self) -> io::Result<Option<&Store>> {
+    fn store(&self) -> Result<Option<&Store>, StoreError> {
         if self.store.get().is_none() {
-            let opened = self.choice.open_if_any().map_err(io::Error::other)?;
+            let opened = self.choice.open_if_any()?;
             // Set only here, so it is empty still.
             let _ = self.store.set(opened);
         }
@@ -56,7 +56,7 @@ impl SchemeFiles for SchemePlaces<'_> {
     }
 
     fn registered(&self, name: &str, version: Option<u32>) -> io::Result<Option<RegisteredScheme>> {
-        match self.store()? {
+        match self.store().map_err(io::Error::other)? {
             Some(store) => registered(store, &project(store), name, version).map_err(io::Error::other),
             None => Ok(None),
         }
@@ -82,7 +82,7 @@ pub(crate) fn registered(
     folder: &Path,
     name: &str,
     version: Option<u32>,
-) -> Result<Option<RegisteredScheme>, store::StoreError> {
+) -> Result<Option<RegisteredScheme>, StoreError> {
     let Some(found) = store.find_scheme(name, version)? else { return Ok(None) };
     let sources = store.scheme_sources(&found)?;
     let files = sources.into_iter().map(|source| (folder.join(source.path), source.text.into_bytes()));

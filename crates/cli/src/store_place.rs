@@ -10,31 +10,27 @@ use crate::arguments::StoreChoice;
 use crate::failure::Failure;
 
 impl StoreChoice {
-    /// The store that is meant: the one named, the nearest one upwards, or `.heirloom` here.
-    pub(crate) fn place(&self) -> Result<Place, Failure> {
+    /// The store that is meant: the one named, or the nearest one upwards if there is one.
+    fn found(&self) -> Result<Option<Place>, StoreError> {
         match &self.address {
-            Some(text) => Place::parse(text),
-            None => {
-                Ok(Place(StoreAddress::Folder(nearest().unwrap_or_else(|| PathBuf::from(Store::FOLDER)))))
-            }
+            Some(text) => Ok(Some(Place(StoreAddress::parse(text)?))),
+            None => Ok(nearest().map(|folder| Place(StoreAddress::Folder(folder)))),
         }
+    }
+
+    /// The store that is meant; `.heirloom` here if there is none.
+    pub(crate) fn place(&self) -> Result<Place, Failure> {
+        Ok(self.found()?.unwrap_or_else(|| Place(StoreAddress::Folder(PathBuf::from(Store::FOLDER)))))
     }
 
     /// Opens the store if there is one. Makes nothing. A store that was named must be there.
     pub(crate) fn open_if_any(&self) -> Result<Option<Store>, StoreError> {
-        let address = match &self.address {
-            Some(text) => Some(StoreAddress::parse(text)?),
-            None => nearest().map(StoreAddress::Folder),
-        };
-        address.map(|address| Store::open_at(&address, &here())).transpose()
+        self.found()?.map(|Place(address)| Store::open_at(&address, &here())).transpose()
     }
 
     /// Opens a store to read from. Makes nothing; who finds none is told where was looked.
     pub(crate) fn open(&self) -> Result<Store, Failure> {
-        if self.address.is_none() && nearest().is_none() {
-            return Err(none_found().into());
-        }
-        self.place()?.open()
+        self.found()?.ok_or_else(none_found)?.open()
     }
 
     /// Opens the store, or makes it.
