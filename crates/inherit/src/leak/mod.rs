@@ -1,0 +1,1 @@
+//! Test cases that an ancestor has been trained on.

@@ -1,0 +1,1 @@
+//! How well a model that is there may serve for a task, before anything is trained.
