@@ -15,3 +15,4 @@ pub mod few_shot;
 pub mod leak;
 pub mod prove;
 pub mod score;
+pub mod transfer;
