@@ -28,8 +28,8 @@ use clap::Parser;
 
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
-    algorithm, completions, data as datasets, infer, init as project, key, look, model, run as runs,
-    scheme as schemes, store as store_commands,
+    algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
+    model, run as runs, scheme as schemes, store as store_commands,
 };
 use failure::Failure;
 
@@ -48,6 +48,7 @@ fn run() -> Result<(), Failure> {
         Command::Run(run) => runs::run(&run),
         Command::Infer(infer) => infer::infer(&infer),
         Command::Scheme(command) => schemes::command(command),
+        Command::Inherit(command) => inheriting::command(command),
         Command::Model(command) => model::command(command),
         Command::Data(Data::Inspect { path, json }) => look::inspect(&path, json),
         Command::Key(command) => key::command(command),

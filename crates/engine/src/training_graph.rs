@@ -1,6 +1,6 @@
 //! Model → training graph: loss, gradients and optimiser steps as nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use graph::{Attribute, Attributes, Graph, GraphError, Node, ValueId, ValueType, differentiate};
 use tensor::{DType, Shape, Tensor};
@@ -84,14 +84,15 @@ pub struct TrainingGraph {
 }
 
 /// The training graph of `model`, whose value called `prediction` is compared with the target. `trainable` tells
-/// by name which constants are trained; integers never are.
+/// by name which constants training changes: weights by their gradients, running means and variances by the batches.
+/// Integers never change. A normalisation whose running mean does not change normalises by it, as in inference.
 pub fn training_graph(
     model: &Graph,
     prediction: &str,
     trainable: &dyn Fn(&str) -> bool,
     objective: &Objective,
 ) -> Result<TrainingGraph, EngineError> {
-    let mut graph = in_training_mode(model, objective.seed)?;
+    let mut graph = in_training_mode(model, trainable, objective.seed)?;
     let form = |message: String| EngineError::Form(message);
     let prediction =
         graph.find_value(prediction).ok_or_else(|| form(format!("the model has no value {prediction}")))?;
@@ -105,9 +106,14 @@ pub fn training_graph(
         Loss::MeanSquaredError => "MeanSquaredError",
     };
     let loss = graph.push("loss", loss_op, Attributes::new(), &[prediction, target])?;
+    let statistics: BTreeSet<ValueId> =
+        normalisations(&graph).flat_map(|node| [node.inputs[3], node.inputs[4]]).flatten().collect();
     let parameters: Vec<Parameter> = graph
         .values()
-        .filter(|(_, value)| value.constant.is_some() && value.ty.dtype.is_float() && trainable(&value.name))
+        .filter(|(id, value)| {
+            value.constant.is_some() && value.ty.dtype.is_float() && !statistics.contains(id)
+        })
+        .filter(|(_, value)| trainable(&value.name))
         .map(|(id, value)| Parameter { name: value.name.clone(), value: id })
         .collect();
     let wrt: Vec<ValueId> = parameters.iter().map(|parameter| parameter.value).collect();
@@ -177,6 +183,10 @@ fn update(
     Ok(moments)
 }
 
+fn normalisations(graph: &Graph) -> impl Iterator<Item = &Node> {
+    graph.nodes().map(|(_, node)| node).filter(|node| node.op_name() == "BatchNormalization")
+}
+
 /// The running means and variances that batch normalisation changes.
 fn running_statistics(graph: &Graph) -> Vec<(String, ValueId)> {
     let pairs = graph.nodes().flat_map(|(_, node)| state_pairs(node));
@@ -197,8 +207,8 @@ pub(crate) fn state_pairs(node: &Node) -> Vec<(ValueId, ValueId)> {
     }
 }
 
-/// A copy of `model` in which batch normalisation uses the batch's statistics and dropout drops.
-fn in_training_mode(model: &Graph, seed: u64) -> Result<Graph, GraphError> {
+/// A copy of `model` in which batch normalisation uses the batch's statistics, where its own may change, and dropout drops.
+fn in_training_mode(model: &Graph, changes: &dyn Fn(&str) -> bool, seed: u64) -> Result<Graph, GraphError> {
     let mut copy = Graph::new(model.name.clone());
     let mut made: BTreeMap<ValueId, ValueId> = BTreeMap::new();
     for (id, value) in model.values() {
@@ -215,7 +225,7 @@ fn in_training_mode(model: &Graph, seed: u64) -> Result<Graph, GraphError> {
         let mut attributes = node.attributes.clone();
         let mut names: Vec<String> = node.outputs.iter().map(|&id| model.value(id).name.clone()).collect();
         match node.op_name() {
-            "BatchNormalization" => {
+            "BatchNormalization" if node.inputs[3].is_some_and(|id| changes(&model.value(id).name)) => {
                 attributes.insert("training_mode".to_owned(), Attribute::Int(1));
                 names.truncate(1);
                 names.extend([

@@ -106,7 +106,7 @@ impl Job {
         let row_len = graph.ty(graph.inputs[0]).shape.bind("batch", 1).lengths().unwrap().iter().product();
         let objective = Objective { loss, optimizer, l1, l2, seed: 5 };
         let prediction = graph.value(graph.outputs[0]).name.clone();
-        let trainable = |name: &str| name.starts_with("weight");
+        let trainable = |name: &str| ["weight", "mean", "variance"].iter().any(|kind| name.starts_with(kind));
         let training = training_graph(&graph, &prediction, &trainable, &objective).unwrap();
         let random = Random::new(2, "examples");
         let numbers = |block, count: usize| (0..count as u64).map(move |index| random.uniform(block, index));

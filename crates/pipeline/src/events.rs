@@ -1,6 +1,7 @@
 //! What a run tells while it goes on. The terminal, `--json`, `events.jsonl` and later the web page are renderings of
 //! the same events.
 
+use inherit::transfer::TransferPlan;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Metrics;
@@ -220,8 +221,18 @@ pub struct DataSummary {
 pub struct ModelSummary {
     /// In order.
     pub layers: Vec<LayerSummary>,
-    /// Numbers that are learnt.
+    /// Numbers that the layers learn, or keep if they are frozen.
     pub parameters: usize,
+    /// How many of them do not learn.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub frozen: usize,
+    /// What is taken over from a parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferPlan>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// One layer.

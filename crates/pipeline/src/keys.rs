@@ -11,8 +11,8 @@ use crate::prepare::Prepared;
 pub(crate) const ENGINE_VERSION: u32 = 1;
 
 /// Settings of `[train]` that decide about the weights.
-const TRAIN_KEYS: [&str; 8] =
-    ["epochs", "batch_size", "loss", "optimizer", "l1", "l2", "keep", "early_stopping"];
+const TRAIN_KEYS: [&str; 9] =
+    ["epochs", "batch_size", "loss", "optimizer", "l1", "l2", "keep", "early_stopping", "freeze"];
 
 /// The keys of the stages behind `prepare`.
 pub(crate) struct Keys {
@@ -40,17 +40,23 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 }
 
 impl Keys {
-    /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names.
+    /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
+    /// model that it inherits from.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
         graph_file: Option<Digest>,
+        parent: Option<Digest>,
         level: engine::Level,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
         let mut plan = begin(Stage::Plan);
         plan.field(&prepared.digest().0).field(setting("model").as_bytes());
         plan.field(graph_file.as_ref().map_or(b"".as_slice(), |digest| &digest.0));
+        if let Some(parent) = parent {
+            // The values that start anew, and what is copied where a layer grows, are a function of the seed.
+            plan.field(&parent.0).field(&scheme.seed.to_le_bytes()).field(setting("train.freeze").as_bytes());
+        }
         // They decide whether the network fits into memory.
         plan.field(setting("train.batch_size").as_bytes()).field(setting("train.optimizer").as_bytes());
         let plan = plan.finish();

@@ -2,11 +2,12 @@
 
 use graph::{Graph, ValueId};
 use scheme::ResolvedScheme;
-use store::{About, By, EngineFacts, ModelRecord, Port, Registered, Store};
+use store::{About, By, EngineFacts, ModelRecord, ParentRecord, Port, Registered, Relation, Store};
 use tensor::Tensor;
 
 use crate::architecture::Plan;
 use crate::error::RunError;
+use crate::inheritance::{self, Parent};
 use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
 use crate::prepare::Prepared;
@@ -21,6 +22,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) scheme: &'a ResolvedScheme,
     pub(crate) options: &'a RunOptions,
     pub(crate) prepared: &'a Prepared,
+    pub(crate) parent: Option<&'a Parent>,
     pub(crate) plan: &'a Plan,
     /// The list of records that it has seen.
     pub(crate) records: Vec<u8>,
@@ -33,12 +35,26 @@ pub(crate) struct Finished<'a> {
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished { scheme, options, prepared, plan, records, graph, tensors, metrics, run } = finished;
+    let Finished { scheme, options, prepared, parent, plan, records, graph, tensors, metrics, run } =
+        finished;
     let mut attachments = vec![(records::ROLE.to_owned(), records)];
     if !options.scheme_sources.is_empty() {
         let sources = to_value(&options.scheme_sources).to_string();
         attachments.push((SOURCES_ROLE.to_owned(), sources.into_bytes()));
     }
+    let features = inheritance::features(prepared);
+    if !features.is_empty() {
+        attachments
+            .push((inheritance::FEATURES_ROLE.to_owned(), to_value(&features).to_string().into_bytes()));
+    }
+    if let Some(transfer) = &plan.summary.transfer {
+        attachments.push((inheritance::PLAN_ROLE.to_owned(), to_value(transfer).to_string().into_bytes()));
+    }
+    let parents = parent.map(|parent| ParentRecord {
+        reference: parent.id.clone(),
+        relation: Relation::FineTunedFrom,
+        successors: inheritance::successors(plan),
+    });
     let data_digest = prepared.summary.digest.parse();
     let record = ModelRecord {
         name: scheme.name.clone(),
@@ -58,7 +74,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
             format_version: keys::ENGINE_VERSION,
         },
         about: about(scheme),
-        parents: Vec::new(),
+        parents: parents.into_iter().collect(),
         attachments,
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };

@@ -11,6 +11,7 @@ use crate::architecture::{self, Plan};
 use crate::error::RunError;
 use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
+use crate::inheritance::{Parent, accept, parent_of};
 use crate::keys::{Keys, prepare_key};
 use crate::memory::peak_bytes;
 use crate::metrics::Metrics;
@@ -88,6 +89,7 @@ struct Work {
     prepared: Prepared,
     examples: Option<Examples>,
     graph_file: Option<Vec<u8>>,
+    parent: Option<Parent>,
     summary: ModelSummary,
     plan: Option<Plan>,
     prepare_key: Digest,
@@ -106,7 +108,8 @@ impl Work {
     /// The plan, made now unless it was before.
     fn plan(&mut self, scheme: &ResolvedScheme) -> Result<(), RunError> {
         if self.plan.is_none() {
-            self.plan = Some(architecture::plan(scheme, &self.prepared, self.graph_file.as_deref())?);
+            let (file, parent) = (self.graph_file.as_deref(), self.parent.as_ref());
+            self.plan = Some(architecture::plan(scheme, &self.prepared, file, parent)?);
         }
         Ok(())
     }
@@ -117,6 +120,7 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     let scheme = session.scheme;
     let source = source_of(scheme)?;
     let graph_file = architecture::read_graph_file(scheme)?;
+    let parent = parent_of(scheme, session.open.existing())?;
     let prepare_key = prepare_key(scheme, data::fingerprint(&source)?);
     let (prepared, examples) = match session.cached::<Prepared>(Stage::Prepare, prepare_key)? {
         Some(prepared) => (prepared, None),
@@ -131,12 +135,13 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     session.journal.tell(&Event::DataPrepared(prepared.summary.clone()))?;
 
     let graph_digest = graph_file.as_deref().map(Digest::of);
-    let keys = Keys::new(scheme, &prepared, graph_digest, session.options.level);
+    let parent_digest = parent.as_ref().map(|parent| parent.digest);
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, session.options.level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
             let plan = session.stage(Stage::Plan, keys.plan, |_| {
-                Ok(architecture::plan(scheme, &prepared, graph_file.as_deref())?)
+                Ok(architecture::plan(scheme, &prepared, graph_file.as_deref(), parent.as_ref())?)
             })?;
             session.notices(&plan.notices)?;
             session.note_early(keys.plan, &plan.summary);
@@ -144,7 +149,8 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         }
     };
     session.journal.tell(&Event::ModelPlanned(summary.clone()))?;
-    Ok(Work { source, prepared, examples, graph_file, summary, plan, prepare_key, keys })
+    accept(scheme, summary.transfer.as_ref())?;
+    Ok(Work { source, prepared, examples, graph_file, parent, summary, plan, prepare_key, keys })
 }
 
 /// The report of the run that did all of this before, if its model is still there.
@@ -235,13 +241,14 @@ fn register_stage(
     let records = records::encode(&examples.dataset, &examples.splits);
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
-    let prepared = &work.prepared;
+    let (prepared, parent) = (&work.prepared, work.parent.as_ref());
     let registered = session.stage(Stage::Register, key, |session| {
         let (scheme, options) = (session.scheme, session.options);
         let finished = Finished {
             scheme,
             options,
             prepared,
+            parent,
             plan,
             records,
             graph,

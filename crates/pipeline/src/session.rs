@@ -52,7 +52,7 @@ impl<'a> Open<'a> {
         store
     }
 
-    fn existing(&self) -> Option<&Store> {
+    pub(crate) fn existing(&self) -> Option<&Store> {
         self.locked.as_ref().map(|(store, _)| store)
     }
 }

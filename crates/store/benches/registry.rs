@@ -59,7 +59,11 @@ fn head(store: &Path, reference: &str) {
         labels: parent.manifest.labels.clone(),
         preprocessing: parent.manifest.preprocessing.clone(),
         scheme: store.scheme(&parent.version).expect("its scheme"),
-        parents: vec![ParentRecord { reference: parent.version.id(), relation: Relation::FineTunedFrom }],
+        parents: vec![ParentRecord {
+            reference: parent.version.id(),
+            relation: Relation::FineTunedFrom,
+            successors: Vec::new(),
+        }],
         ..record(0)
     };
     let child = store.register(&record).expect("a registration");

@@ -54,6 +54,8 @@ pub struct ParentRecord {
     pub reference: String,
     /// How the model came from it.
     pub relation: Relation,
+    /// The model's tensors that go back to one of the parent's of another name or shape: its name, and the parent's.
+    pub successors: Vec<(String, String)>,
 }
 
 /// One step of lineage.
@@ -190,8 +192,8 @@ pub(crate) fn insert_parents(
             "SELECT model FROM versions WHERE name = ?1 AND version = ?2",
             values![&found.name, found.version],
         )?;
-        let facts = compare(tensors, &manifest(rows, digest)?);
-        if parent.relation == Relation::FineTunedFrom && facts.alike == 0 {
+        let facts = compare(tensors, &manifest(rows, digest)?, &parent.successors);
+        if parent.relation == Relation::FineTunedFrom && facts.alike + facts.reshaped == 0 {
             return Err(not_a_child(child, &found).into());
         }
         insert_parent(rows, child, parent.relation, &found, &facts.document().to_string())?;
@@ -226,10 +228,12 @@ fn not_a_child(child: &Found, parent: &Found) -> Diagnostic {
 
 /// How two models' tensors compare.
 struct Comparison {
-    /// Tensors of the same name, type and shape in both.
+    /// Tensors of the same type and shape as the one that they go back to: that of the same name, unless said otherwise.
     alike: usize,
     /// Those of them with the same bytes.
     shared: usize,
+    /// Tensors that go back to one of another shape.
+    reshaped: usize,
     /// Tensors that the parent does not have in this form.
     fresh: usize,
     shared_bytes: u64,
@@ -241,6 +245,7 @@ impl Comparison {
         json!({
             "tensors_shared": self.shared,
             "tensors_changed": self.alike - self.shared,
+            "tensors_reshaped": self.reshaped,
             "tensors_fresh": self.fresh,
             "bytes_shared": self.shared_bytes,
             "bytes": self.bytes,
@@ -248,14 +253,17 @@ impl Comparison {
     }
 }
 
-fn compare(child: &Manifest, parent: &Manifest) -> Comparison {
+fn compare(child: &Manifest, parent: &Manifest, successors: &[(String, String)]) -> Comparison {
+    let said: std::collections::BTreeMap<&str, &str> =
+        successors.iter().map(|(own, other)| (own.as_str(), other.as_str())).collect();
     let of_parent: std::collections::BTreeMap<_, _> =
         parent.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-    let mut found = Comparison { alike: 0, shared: 0, fresh: 0, shared_bytes: 0, bytes: 0 };
+    let mut found = Comparison { alike: 0, shared: 0, reshaped: 0, fresh: 0, shared_bytes: 0, bytes: 0 };
     for tensor in &child.tensors {
         let bytes = tensor.bytes().unwrap_or(0);
         found.bytes += bytes;
-        match of_parent.get(tensor.name.as_str()) {
+        let said = said.get(tensor.name.as_str()).copied();
+        match of_parent.get(said.unwrap_or(tensor.name.as_str())) {
             Some(other) if other.dtype == tensor.dtype && other.shape == tensor.shape => {
                 found.alike += 1;
                 if other.digest == tensor.digest {
@@ -263,6 +271,7 @@ fn compare(child: &Manifest, parent: &Manifest) -> Comparison {
                     found.shared_bytes += bytes;
                 }
             }
+            Some(_) if said.is_some() => found.reshaped += 1,
             _ => found.fresh += 1,
         }
     }

@@ -4,6 +4,7 @@
 mod algorithm;
 mod data;
 mod infer;
+mod inherit;
 mod init;
 mod key;
 mod model;
@@ -19,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use algorithm::Algorithm;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
+pub(crate) use inherit::Inherit;
 pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),
+    /// Plans what a new model takes over from an earlier one
+    #[command(subcommand)]
+    Inherit(Inherit),
     /// Lists, shows, exports, promotes and recalls the models of the store
     #[command(subcommand)]
     Model(Model),

@@ -4,6 +4,7 @@ pub(crate) mod algorithm;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod infer;
+pub(crate) mod inherit;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod look;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pipeline::{DataSummary, EpochReport, Event, Stage};
+use pipeline::{DataSummary, EpochReport, Event, ModelSummary, Stage};
 
+use crate::commands::inherit;
 use crate::{quantities, terminal};
 
 /// Narrower terminals get a bar with fewer words.
@@ -142,14 +143,7 @@ fn line(event: &Event, example: &str, wide: bool) -> Option<String> {
         Event::StageFinished { stage: Stage::Train, .. } => return None,
         Event::StageFinished { stage, seconds, .. } => named(stage.name(), &quantities::seconds(*seconds)),
         Event::DataPrepared(data) => named("data", &data_line(data)),
-        Event::ModelPlanned(model) => named(
-            "model",
-            &format!(
-                "{}, {}",
-                quantities::counted(model.layers.len(), "layer"),
-                quantities::counted(model.parameters, "parameter")
-            ),
-        ),
+        Event::ModelPlanned(model) => model_lines(model),
         Event::TrainingStarted { epoch, epochs, batches, done, .. } if *epoch > 1 || *done > 0 => {
             named("resume", &format!("in epoch {epoch} of {epochs}, after {done} of {batches} batches"))
         }
@@ -180,6 +174,23 @@ fn line(event: &Event, example: &str, wide: bool) -> Option<String> {
 
 fn named(name: &str, text: &str) -> String {
     format!("{name:<9} {text}")
+}
+
+/// The network, and below it what it takes over.
+fn model_lines(model: &ModelSummary) -> String {
+    let (layers, parameters) = (
+        quantities::counted(model.layers.len(), "layer"),
+        quantities::counted(model.parameters, "parameter"),
+    );
+    let frozen = match model.frozen {
+        0 => String::new(),
+        count => format!(", {} of them frozen", quantities::count(count)),
+    };
+    let network = named("model", &format!("{layers}, {parameters}{frozen}"));
+    let Some(plan) = &model.transfer else { return network };
+    let inherited = named("inherit", &format!("from {}: {}", plan.parent, inherit::summary(plan)));
+    let notes = plan.differences.iter().map(|difference| named("note", &terminal::printable(difference)));
+    [network, inherited].into_iter().chain(notes).collect::<Vec<_>>().join("\n")
 }
 
 fn data_line(data: &DataSummary) -> String {

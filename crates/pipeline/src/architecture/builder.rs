@@ -199,8 +199,8 @@ impl<'a> Builder<'a> {
             .collect();
         let sizes =
             constants().filter(|(value, _)| learnt.contains(&value.name)).map(|(_, tensor)| tensor.len());
-        let summary = ModelSummary { layers, parameters: sizes.sum() };
-        Plan { graph, prediction: value, learnt, kept, summary, notices }
+        let summary = ModelSummary { layers, parameters: sizes.sum(), frozen: 0, transfer: None };
+        Plan { graph, prediction: value, learnt, kept, frozen: BTreeSet::new(), summary, notices }
     }
 }
 

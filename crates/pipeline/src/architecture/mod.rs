@@ -7,6 +7,7 @@
 mod answer;
 mod builder;
 mod copy;
+mod freeze;
 mod import;
 mod initial;
 mod layers;
@@ -22,6 +23,7 @@ use tensor::{DType, Shape, Tensor};
 
 use crate::error::RunError;
 use crate::events::ModelSummary;
+use crate::inheritance::{self, Parent};
 use crate::prepare::{Form, Prepared};
 
 use builder::Builder;
@@ -35,8 +37,10 @@ pub(crate) struct Plan {
     pub(crate) prediction: ValueId,
     /// Names of the tensors that are learnt.
     pub(crate) learnt: BTreeSet<String>,
-    /// Names of the tensors that learning changes: those learnt, and running statistics; in the graph's order.
+    /// Names of the tensors that are the model's own, learnt or frozen, and of running statistics; in the graph's order.
     pub(crate) kept: Vec<String>,
+    /// Those of them that learning does not change.
+    pub(crate) frozen: BTreeSet<String>,
     pub(crate) summary: ModelSummary,
     /// What the user should know.
     pub(crate) notices: Vec<String>,
@@ -60,6 +64,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Whether learning changes the tensor `name`.
+    pub(crate) fn changes(&self, name: &str) -> bool {
+        self.kept.iter().any(|kept| kept == name) && !self.frozen.contains(name)
+    }
+
     /// The name of the value that is compared with the target.
     pub(crate) fn prediction_name(&self) -> &str {
         &self.graph.value(self.prediction).name
@@ -69,7 +78,7 @@ impl Plan {
 /// The bytes of the ONNX file that the scheme names, if it names one.
 pub(crate) fn read_graph_file(scheme: &ResolvedScheme) -> Result<Option<Vec<u8>>, RunError> {
     match &scheme.model.architecture {
-        Architecture::Layers(_) => Ok(None),
+        Architecture::Layers(_) | Architecture::Parent => Ok(None),
         Architecture::Graph(path) => Ok(Some(import::read_file(scheme, path)?)),
     }
 }
@@ -77,11 +86,12 @@ pub(crate) fn read_graph_file(scheme: &ResolvedScheme) -> Result<Option<Vec<u8>>
 /// Builds the model's graph.
 ///
 /// Errors   a layer that does not fit its input, a network that does not end in one value per class, or one that
-///          would not fit into memory: each points at its place in the scheme.
+///          would not fit into memory; a parent that cannot be taken over: each points at its place in the scheme.
 pub(crate) fn plan(
     scheme: &ResolvedScheme,
     prepared: &Prepared,
     graph_file: Option<&[u8]>,
+    parent: Option<&Parent>,
 ) -> Result<Plan, Diagnostics> {
     let mut graph = Graph::new("model");
     let input = graph.input(input_name(prepared.form), input_type(prepared));
@@ -92,10 +102,19 @@ pub(crate) fn plan(
         (Architecture::Graph(path), bytes) => {
             import::add(&mut builder, path, bytes.unwrap_or_default(), input)?;
         }
+        (Architecture::Parent, _) => match parent.and_then(|parent| parent.layers.as_ref()) {
+            Some(inherited) => layers::add(&mut builder, inherited)?,
+            None => return Err(inheritance::no_layers(scheme, parent).into()),
+        },
     }
     builder.check_result()?;
     answer::add(&mut builder, input)?;
-    Ok(builder.finish())
+    let mut plan = builder.finish();
+    freeze::freeze(scheme, &mut plan)?;
+    if let Some(parent) = parent {
+        inheritance::take_over(scheme, prepared, parent, &mut plan)?;
+    }
+    Ok(plan)
 }
 
 fn input_name(form: Form) -> &'static str {

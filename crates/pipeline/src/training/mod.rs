@@ -97,7 +97,7 @@ impl Training<'_> {
 /// Errors   a loss that is no number any more; an observer that wants to stop; the world. What was checkpointed stays.
 pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> Result<Trained, RunError> {
     let plan = training.plan;
-    let trainable = |name: &str| plan.learnt.contains(name);
+    let trainable = |name: &str| plan.changes(name);
     let model = training_graph(&plan.graph, plan.prediction_name(), &trainable, &objective(training.scheme))?;
     let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
     let mut validator = Validator::new(training)?;
@@ -107,9 +107,12 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         counts: Counts::default(),
         history: History { epochs: Vec::new(), best_epoch: 0, stopped_early: false },
     };
-    if let Some(saved) = load(training, journal)? {
-        trainer.restore(&saved.state)?;
-        (position, best) = (saved.position, saved.best);
+    match load(training, journal)? {
+        Some(saved) => {
+            trainer.restore(&saved.state)?;
+            (position, best) = (saved.position, saved.best);
+        }
+        None => plan.check_inherited(&kept_tensors(plan, &mut trainer), None)?,
     }
     journal.tell(&Event::TrainingStarted {
         epochs: training.scheme.train.epochs,
@@ -137,6 +140,7 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         journal.tell(&Event::CheckpointSaved { epoch: position.epoch, step: step(training, &position) })?;
     }
     let tensors = best.unwrap_or_else(|| kept_tensors(plan, &mut trainer));
+    plan.check_inherited(&tensors, Some(&|name: &str| plan.frozen.contains(name)))?;
     let history = position.history;
     journal.tell(&Event::TrainingFinished {
         best_epoch: history.best_epoch,

@@ -11,7 +11,11 @@ fn new_store(folder: &TempDir) -> Store {
 }
 
 fn child(name: &str, head: f32, parent: &str) -> ModelRecord {
-    let parent = ParentRecord { reference: parent.to_owned(), relation: Relation::FineTunedFrom };
+    let parent = ParentRecord {
+        reference: parent.to_owned(),
+        relation: Relation::FineTunedFrom,
+        successors: Vec::new(),
+    };
     ModelRecord { parents: vec![parent], ..record(name, head) }
 }
 

@@ -15,12 +15,32 @@ pub(super) fn check(rules: &mut Rules) {
         let message = "a model has either `layers` or a `graph`";
         let help = "a child that turns to a graph writes `unset = [\"model.layers\"]`";
         rules.clash(message, "model.graph", "model.layers").help.push(help.to_owned());
-    } else if !graph && !written && model.table().is_some() {
+    } else if !graph && !written && !rules.given("model.inherit") && model.table().is_some() {
         rules
             .missing("the model has no layers: write [model.layers.NAME] tables, or name a `graph`", "model");
     }
+    inheriting(rules);
     for (key, node) in layers {
         layer(rules, &key, node);
+    }
+}
+
+/// What only means something with a parent, and rules that do not parse.
+fn inheriting(rules: &mut Rules) {
+    for key in ["model.rename", "model.fresh", "model.min_inherited"] {
+        if rules.node(key).is_some() && !rules.given("model.inherit") {
+            let message =
+                format!("`{key}` says what is taken over from a parent, and there is no `model.inherit`");
+            rules.clash(message, key, key).help.push("write `inherit = \"NAME@N\"` in [model]".to_owned());
+        }
+    }
+    let texts = rules.node("model.rename").and_then(Node::list).unwrap_or_default();
+    let wrong = |text: &&str| {
+        text.split_once('=').is_none_or(|(own, parent)| own.trim().is_empty() || parent.trim().is_empty())
+    };
+    for text in texts.iter().filter_map(Node::text).filter(wrong) {
+        let message = format!("`{text}` is no rule: it says which of the parent's names one goes back to");
+        rules.clash(message, "model.rename", "model.rename").help.push("write `\"stem = conv1\"`".to_owned());
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{LAYERS, Layer};
 use super::steps::Steps;
-use crate::settings::{Absent, Choice, Kind, Literal, Section, Setting};
+use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
 
 /// The network.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Model {
     pub architecture: Architecture,
     /// How its weights start.
     pub init: Init,
+    /// What is taken over from an earlier model.
+    pub inherit: Option<Inherit>,
 }
 
 /// What a network is made of.
@@ -25,6 +27,21 @@ pub enum Architecture {
     Layers(Steps<Layer>),
     /// An ONNX file.
     Graph(PathBuf),
+    /// The layers of the model that is inherited from.
+    Parent,
+}
+
+/// What is taken over from an earlier model, tensor by tensor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inherit {
+    /// `name`, `name@N` or `name@alias`.
+    pub parent: String,
+    /// Rules `CHILD = PARENT` about names of tensors or layers.
+    pub rename: Vec<String>,
+    /// Patterns of names that start anew.
+    pub fresh: Vec<String>,
+    /// The least share of the elements that must come from the parent.
+    pub min_inherited: f64,
 }
 
 /// How weights start; biases start at 0.
@@ -45,6 +62,10 @@ struct ModelKeys {
     layers: Option<Steps<Layer>>,
     graph: Option<PathBuf>,
     init: Init,
+    inherit: Option<String>,
+    rename: Option<Vec<String>>,
+    fresh: Option<Vec<String>>,
+    min_inherited: Option<f64>,
 }
 
 impl TryFrom<ModelKeys> for Model {
@@ -54,16 +75,23 @@ impl TryFrom<ModelKeys> for Model {
         let architecture = match (keys.layers, keys.graph) {
             (Some(layers), None) => Architecture::Layers(layers),
             (None, Some(path)) => Architecture::Graph(path),
+            (None, None) if keys.inherit.is_some() => Architecture::Parent,
             _ => return Err("a model has either layers or a graph"),
         };
-        Ok(Model { architecture, init: keys.init })
+        let inherit = keys.inherit.map(|parent| Inherit {
+            parent,
+            rename: keys.rename.unwrap_or_default(),
+            fresh: keys.fresh.unwrap_or_default(),
+            min_inherited: keys.min_inherited.unwrap_or(0.0),
+        });
+        Ok(Model { architecture, init: keys.init, inherit })
     }
 }
 
 /// `[model]`.
 pub(crate) const MODEL: Section = Section {
     title: "`[model]`: the network",
-    doc: "Either `layers` or `graph`.",
+    doc: "Either `layers` or `graph`, and with `inherit` also neither: then the layers are the parent's.",
     settings: &[
         Setting::new("layers", Kind::Steps(&LAYERS), Absent::Nothing, "The layers, in order."),
         Setting::new(
@@ -85,6 +113,36 @@ pub(crate) const MODEL: Section = Section {
             Absent::Default(Literal::Text("glorot_uniform")),
             "How the weights of the layers start. Biases start at 0.",
         ),
+        Setting::new(
+            "inherit",
+            Kind::Text { max: 300 },
+            Absent::Nothing,
+            "The registered model whose tensors the network starts with: `name`, `name@N` or `name@alias`. \
+             `heirloom inherit plan` tells tensor by tensor what is taken over.",
+        ),
+        Setting::new(
+            "rename",
+            Kind::List { of: &Kind::Text { max: 400 }, min: 1, max: 1000 },
+            Absent::Nothing,
+            "Which of the parent's tensors or layers those of other names go back to: `\"stem = conv1\"`, \
+             `\"block* = layer*\"`. Only with `inherit`.",
+        ),
+        Setting::new(
+            "fresh",
+            Kind::List { of: &PATTERN, min: 1, max: 1000 },
+            Absent::Nothing,
+            "Tensors or layers that start anew whatever the parent has; `*` stands for any text. Only with `inherit`.",
+        ),
+        Setting::new(
+            "min_inherited",
+            Kind::Real(RealRange::closed(0.0, 1.0)),
+            Absent::Nothing,
+            "The least share of the network's parameters that must come from the parent; a run that falls short \
+             stops before training. Only with `inherit`.",
+        ),
     ],
     family: None,
 };
+
+/// A pattern over names of tensors or layers.
+pub(crate) const PATTERN: Kind = Kind::Text { max: 200 };

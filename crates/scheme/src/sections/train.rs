@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::algorithms::{OPTIMIZER, Optimizer};
 use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
 
+use super::model::PATTERN;
+
 /// How the network learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +27,8 @@ pub struct Train {
     pub keep: Keep,
     /// When to stop before the last epoch.
     pub early_stopping: Option<EarlyStopping>,
+    /// Patterns of names of tensors or layers that do not learn.
+    pub freeze: Option<Vec<String>>,
     /// Steps between checkpoints; 0: at the end of each epoch only.
     pub checkpoint_steps: u64,
 }
@@ -118,6 +122,13 @@ pub(crate) const TRAIN: Section = Section {
             Kind::Table(&EARLY_STOPPING),
             Absent::Nothing,
             "When to stop before the last epoch. Needs a validation part.",
+        ),
+        Setting::new(
+            "freeze",
+            Kind::List { of: &PATTERN, min: 1, max: 1000 },
+            Absent::Nothing,
+            "Tensors or layers that do not learn; `*` stands for any text. Running statistics of a frozen \
+             normalisation stay as well, and it normalises by them.",
         ),
         Setting::new(
             "checkpoint_steps",

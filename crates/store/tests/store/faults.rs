@@ -208,8 +208,11 @@ fn source() -> &'static Path {
         let (folder, store) = new_store();
         store.register(&large_record("digits", 1.0)).unwrap();
         let mut child = large_record("digits", 2.0);
-        child.parents =
-            vec![ParentRecord { reference: "digits@1".into(), relation: Relation::FineTunedFrom }];
+        child.parents = vec![ParentRecord {
+            reference: "digits@1".into(),
+            relation: Relation::FineTunedFrom,
+            successors: Vec::new(),
+        }];
         child.attachments = vec![("records".into(), vec![3; 20_000])];
         store.register(&child).unwrap();
         store.write_bundle(&[], &folder.path().join("bundle.zip"), BundleCompression::Zstd).unwrap();

@@ -47,7 +47,11 @@ fn a_recall_reaches_descendants_and_their_aliases() {
     let (_folder, store) = with_versions(1);
     for (parent, name) in [("digits@1", "clinic"), ("clinic@1", "ward")] {
         let mut child = record(name, 9.0);
-        child.parents = vec![ParentRecord { reference: parent.into(), relation: Relation::FineTunedFrom }];
+        child.parents = vec![ParentRecord {
+            reference: parent.into(),
+            relation: Relation::FineTunedFrom,
+            successors: Vec::new(),
+        }];
         store.register(&child).unwrap();
     }
     store.promote("ward", "production", &Promotion::default(), &by(0)).unwrap();
@@ -58,7 +62,11 @@ fn a_recall_reaches_descendants_and_their_aliases() {
     assert_eq!(store.recalled().unwrap().len(), 3);
 
     let mut late = record("late", 10.0);
-    late.parents = vec![ParentRecord { reference: "ward".into(), relation: Relation::DistilledFrom }];
+    late.parents = vec![ParentRecord {
+        reference: "ward".into(),
+        relation: Relation::DistilledFrom,
+        successors: Vec::new(),
+    }];
     store.register(&late).unwrap();
     assert_eq!(promote(&store, "late"), Err("recalled".to_owned()), "children made later are reached too");
 

@@ -16,7 +16,11 @@ use crate::sample::{by, large_record, new_store, record};
 fn child_of(parent: &str, name: &str, head: f32) -> ModelRecord {
     let mut child = large_record(name, 1.0);
     child.tensors[1] = record(name, head).tensors[1].clone();
-    child.parents = vec![ParentRecord { reference: parent.to_owned(), relation: Relation::FineTunedFrom }];
+    child.parents = vec![ParentRecord {
+        reference: parent.to_owned(),
+        relation: Relation::FineTunedFrom,
+        successors: Vec::new(),
+    }];
     child.attachments = vec![("records".to_owned(), b"who was seen".to_vec())];
     child
 }
@@ -71,7 +75,11 @@ fn a_stranger_cannot_say_that_it_was_fine_tuned() {
     let (_folder, store) = new_store();
     store.register(&large_record("base", 1.0)).unwrap();
     let mut stranger = record("stranger", 1.0);
-    stranger.parents = vec![ParentRecord { reference: "base".into(), relation: Relation::FineTunedFrom }];
+    stranger.parents = vec![ParentRecord {
+        reference: "base".into(),
+        relation: Relation::FineTunedFrom,
+        successors: Vec::new(),
+    }];
     stranger.tensors.truncate(2);
     let mistake = store.register(&stranger).unwrap_err().mistake().unwrap();
     assert_eq!(mistake.code, "not-a-child");

@@ -1,0 +1,15 @@
+//! `heirloom inherit`: one file for each command.
+
+mod plan;
+
+use crate::arguments::Inherit;
+use crate::failure::Failure;
+
+pub(crate) use plan::summary;
+
+/// Carries out one of the commands.
+pub(crate) fn command(command: Inherit) -> Result<(), Failure> {
+    match command {
+        Inherit::Plan { scheme, json, store } => plan::plan(&scheme, json, &store),
+    }
+}
