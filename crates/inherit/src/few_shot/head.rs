@@ -48,10 +48,8 @@ pub enum HeadError {
     #[error("the L2 strength {0} is not a number above 0")]
     Strength(f64),
     /// Numbers that a model cannot hold.
-    #[error(
-        "the head has weights that are no finite 32-bit numbers: the features are too large or too small"
-    )]
-    NotFinite,
+    #[error("the head's weights are beyond 32-bit numbers: the features are too large or too small")]
+    Range,
 }
 
 impl LinearHead {
@@ -65,7 +63,9 @@ impl LinearHead {
             intake,
         };
         let finite = head.weight.iter().chain(&head.bias).all(|value| value.is_finite());
-        if finite { Ok(head) } else { Err(HeadError::NotFinite) }
+        let largest = weight.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let vanished = largest > 0.0 && largest < f32::MIN_POSITIVE as f64;
+        if finite && !vanished { Ok(head) } else { Err(HeadError::Range) }
     }
 
     /// How many classes the head tells apart.

@@ -12,6 +12,8 @@ mod cosine;
 mod head;
 mod lbfgs;
 mod logistic;
+#[cfg(test)]
+mod properties;
 mod prototype;
 mod strength;
 

@@ -78,6 +78,6 @@ mod tests {
         assert_eq!(prototype(&one, 1.0).unwrap().bias, [-0.5]);
         assert_eq!(within_variance(&one), None);
         let huge = Examples::new(&[f32::MAX], 1, &[0], 1).unwrap();
-        assert_eq!(prototype(&huge, 1.0), Err(HeadError::NotFinite));
+        assert_eq!(prototype(&huge, 1.0), Err(HeadError::Range));
     }
 }

@@ -25,9 +25,10 @@ pub struct Fold {
 /// hold out a class just where it is rare, which makes features that tell nothing look worse than nothing.
 ///
 /// `None` where fewer than two classes have two examples. The same seed and labels give the same folds,
-/// whatever the features.
+/// whatever the features, and whatever numbers the classes have: a class counts by where it comes first.
 pub fn folds(examples: &Examples<'_>, seed: u64) -> Option<Vec<Fold>> {
-    let members = examples.members();
+    let mut members = examples.members();
+    members.sort_by_key(|rows| rows.first().copied()); // classes without examples first; they are not judged
     let judged = || members.iter().filter(|rows| rows.len() >= 2);
     if judged().count() < 2 {
         return None;
@@ -36,8 +37,8 @@ pub fn folds(examples: &Examples<'_>, seed: u64) -> Option<Vec<Fold>> {
     let random = Random::new(seed, "heirloom.score.folds");
     let mut fold_of = vec![None; examples.count()];
     let mut next = 0; // dealt on from class to class, so that the folds are of about one size
-    for (class, rows) in members.iter().enumerate().filter(|(_, rows)| rows.len() >= 2) {
-        for at in random.permutation(class as u64, rows.len()) {
+    for rows in judged() {
+        for at in random.permutation(rows[0] as u64, rows.len()) {
             fold_of[rows[at as usize]] = Some(next);
             next = (next + 1) % count;
         }

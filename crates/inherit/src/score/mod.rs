@@ -18,6 +18,8 @@ mod h_score;
 mod leep;
 mod logme;
 mod probe;
+#[cfg(test)]
+mod properties;
 mod rank;
 mod reduce;
 mod ridge;

@@ -132,4 +132,15 @@ mod tests {
         let found = probe(&Examples::new(&values, 1, &labels, 2).unwrap(), 1).unwrap().unwrap();
         assert_eq!(found.ridge, 0.8);
     }
+
+    #[test]
+    fn the_nearest_mean_is_that_of_a_prototype_head() {
+        let noise = tensor::Random::new(8, "test");
+        let values: Vec<f32> = (0..40 * 3).map(|at| noise.normal(0, at) + (at / 3 % 4) as f32).collect();
+        let labels: Vec<u32> = (0..40).map(|row| row % 4).collect();
+        let examples = Examples::new(&values, 3, &labels, 4).unwrap();
+        let scores = nearness(&Spectrum::of(&examples).unwrap(), &examples);
+        let said: Vec<u32> = scores.chunks_exact(4).map(|row| largest(row) as u32).collect();
+        assert_eq!(said, crate::few_shot::prototype(&examples, 1.0).unwrap().answers(&examples));
+    }
 }

@@ -37,8 +37,10 @@ pub struct Ranked {
 /// et al. 1984, the one-standard-error rule). LogME uses every example and degrees of belief, so it
 /// tells apart what counts of right answers cannot. The H-score is not used: its level still depends on the
 /// width. Nor is LEEP: it judges the parent's answers, which from scratch there are none of. Both are shown. A
-/// mean of ranks would let two weaker scores outvote the one that measures, and would change the order
-/// of two candidates when a third one comes.
+/// mean of ranks would let two weaker scores outvote the one that measures.
+///
+/// What it costs: who shares a group depends on who leads it, so a new candidate that is better than all may
+/// change the order of two others which it comes close to.
 ///
 /// What it cannot say: how good training the whole network from scratch would become with many examples.
 /// The place of `from scratch` is that of a linear head on raw inputs, so that a parent behind it offers
@@ -78,15 +80,18 @@ pub fn rank(candidates: &[Candidate]) -> Vec<Ranked> {
             let reason = if group.len() == 1 {
                 alone(accuracy(candidate), error, first, left.len())
             } else {
+                let near = if candidate == leader {
+                    format!("leads {} within one standard error ({error:.4})", group.len())
+                } else {
+                    let best = accuracy(leader);
+                    let name = &candidates[leader].name;
+                    format!("is within one standard error ({error:.4}) of {name}'s {best:.4}")
+                };
                 format!(
-                    "accuracy {:.4} on held-out examples is within one standard error ({error:.4}) of {}'s \
-                     {:.4}; LogME {:.4} is {} of these {}",
+                    "accuracy {:.4} on held-out examples {near}; LogME {:.4} is {} of these",
                     accuracy(candidate),
-                    candidates[leader].name,
-                    accuracy(leader),
                     candidates[candidate].scores.logme,
                     standing(at, group.len()),
-                    group.len(),
                 )
             };
             ranked.push(Ranked { candidate, place: first + at + 1, reason });
@@ -147,15 +152,20 @@ mod tests {
 
     #[test]
     fn accuracy_decides_and_logme_where_it_does_not() {
-        let tie = "is within one standard error (0.0310) of b's 0.9000; LogME";
+        // The error: 91 * 11 / (102^2 * 103) is the variance of Beta(91, 11), for 90 right of 100.
         check(
             &[("from scratch", Some(60.0), 0.9), ("a", Some(88.0), 0.3), ("b", Some(90.0), 0.2)],
             &[
                 (
                     "a",
-                    &format!("accuracy 0.8800 on held-out examples {tie} 0.3000 is the highest of these 2"),
+                    "accuracy 0.8800 on held-out examples is within one standard error (0.0306) of b's \
+                     0.9000; LogME 0.3000 is the highest of these",
                 ),
-                ("b", &format!("accuracy 0.9000 on held-out examples {tie} 0.2000 is the lowest of these 2")),
+                (
+                    "b",
+                    "accuracy 0.9000 on held-out examples leads 2 within one standard error (0.0306); \
+                     LogME 0.2000 is the lowest of these",
+                ),
                 ("from scratch", "accuracy 0.6000 on held-out examples, the lowest"),
             ],
         );

@@ -63,9 +63,9 @@ pub(super) fn subsample(examples: &Examples<'_>, seed: u64) -> Option<Vec<usize>
     }
     let random = Random::new(seed, "heirloom.score.subsample");
     let mut kept = Vec::new();
-    for (class, rows) in examples.members().iter().enumerate() {
+    for rows in examples.members().iter().filter(|rows| !rows.is_empty()) {
         let share = (rows.len() as u128 * EXAMPLES_MAX as u128 / count as u128) as usize;
-        let order = random.permutation(class as u64, rows.len());
+        let order = random.permutation(rows[0] as u64, rows.len());
         kept.extend(order.iter().take(share.max(2)).map(|&at| rows[at as usize]));
     }
     kept.sort_unstable();
