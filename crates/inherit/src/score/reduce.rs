@@ -5,8 +5,8 @@ use tensor::Random;
 
 use super::Examples;
 
-/// Most features that scores are computed of: a head seldom has more to itself, and at this number the
-/// eigenvalues take about a second.
+/// Most features that scores are computed of: a head seldom has more to itself, and time grows with the
+/// square of it from there on.
 pub const WIDTH_MAX: usize = 512;
 
 /// About the most examples that scores are computed of; accuracy has a standard error of at most 0.7
