@@ -220,7 +220,7 @@ fn in_training_mode(model: &Graph, changes: &dyn Fn(&str) -> bool, seed: u64) ->
         let value = model.value(id);
         made.insert(id, copy.input(&value.name, value.ty.clone()));
     }
-    for (id, node) in model.nodes() {
+    for (_, node) in model.nodes() {
         let mut inputs: Vec<_> = node.inputs.iter().map(|input| input.map(|id| made[&id])).collect();
         let mut attributes = node.attributes.clone();
         let mut names: Vec<String> = node.outputs.iter().map(|&id| model.value(id).name.clone()).collect();
@@ -234,7 +234,8 @@ fn in_training_mode(model: &Graph, changes: &dyn Fn(&str) -> bool, seed: u64) ->
                 ]);
             }
             "Dropout" => {
-                let stream = tensor::Random::new(seed, "dropout").word(0, id.0 as u64);
+                // By name: the same layer drops the same, whatever part of the network is trained.
+                let stream = tensor::Random::new(seed, &format!("dropout.{}", node.name)).word(0, 0);
                 attributes.insert("seed".to_owned(), Attribute::Int(stream as i64));
                 inputs.resize(3, None);
                 inputs[2] = Some(copy.constant(&format!("{}.training", node.name), Tensor::scalar(true)));

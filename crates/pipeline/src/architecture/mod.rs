@@ -68,11 +68,6 @@ impl Plan {
     pub(crate) fn changes(&self, name: &str) -> bool {
         self.kept.iter().any(|kept| kept == name) && !self.frozen.contains(name)
     }
-
-    /// The name of the value that is compared with the target.
-    pub(crate) fn prediction_name(&self) -> &str {
-        &self.graph.value(self.prediction).name
-    }
 }
 
 /// The bytes of the ONNX file that the scheme names, if it names one.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use base::Diagnostic;
-use engine::{BatchReport, Flow, Targets, Trainer};
+use engine::{BatchReport, Feed, Flow, Targets, Trainer};
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
@@ -47,6 +47,7 @@ enum Stopped {
 /// Trains from `position` to the end of its epoch.
 pub(super) fn train_epoch(
     training: &Training<'_>,
+    feed: Feed<'_>,
     trainer: &mut Trainer,
     position: &mut Position,
     best: Option<&[(String, Tensor)]>,
@@ -64,7 +65,7 @@ pub(super) fn train_epoch(
         let order = &rows[from * batch_size..rows.len().min(to * batch_size)];
         let first_step = step(training, position) + 1;
         let stopped =
-            train_piece(training, trainer, position, order, (first_step, learning_rate), |event, counts| {
+            train_piece(feed, trainer, position, order, (first_step, learning_rate), |event, counts| {
                 progress
                     .event(counts.steps, counts.images, counts.loss, event)
                     .map_or(Flow::Continue, |event| journal.show(&event))
@@ -103,14 +104,13 @@ fn piece_end(training: &Training<'_>, position: &Position, batches: usize) -> us
 
 /// Trains on `order` and counts. `show` is given the number of right answers, of classifiers, and the counts.
 fn train_piece(
-    training: &Training<'_>,
+    feed: Feed<'_>,
     trainer: &mut Trainer,
     position: &mut Position,
     order: &[u32],
     (first_step, learning_rate): (u64, f32),
     mut show: impl FnMut(Option<usize>, &Counts) -> Flow + Send,
 ) -> Result<Option<Stopped>, RunError> {
-    let feed = training.examples.feed();
     let classifies = matches!(feed.targets, Targets::Classes(_));
     let counts = &mut position.counts;
     let mut stopped = None;

@@ -6,11 +6,13 @@
 mod checkpoint;
 mod epoch;
 mod objective;
+mod prefix;
 mod progress;
 mod validation;
 
 use base::Digest;
-use engine::{Options, Trainer, training_graph};
+use engine::{Feed, Options, Trainer, training_graph};
+use graph::{Graph, ValueId};
 use scheme::{Keep, Optimizer, ResolvedScheme};
 use serde::{Deserialize, Serialize};
 use store::Store;
@@ -27,6 +29,7 @@ use crate::run::RunOptions;
 use checkpoint::{load, save};
 use epoch::{Counts, check_finite, train_epoch};
 use objective::{learning_rate, objective};
+use prefix::{Activations, Divided};
 pub(crate) use validation::EVALUATION_BATCH;
 use validation::Validator;
 
@@ -56,6 +59,14 @@ pub(crate) struct Training<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) examples: &'a Examples,
     pub(crate) batch_size: usize,
+}
+
+/// What learns, and from what: the whole network from the examples, or what stands behind its frozen part from the
+/// activations of that.
+struct Learner<'a> {
+    graph: &'a Graph,
+    prediction: ValueId,
+    feed: Feed<'a>,
 }
 
 /// Where training stands: between two steps.
@@ -97,10 +108,24 @@ impl Training<'_> {
 /// Errors   a loss that is no number any more; an observer that wants to stop; the world. What was checkpointed stays.
 pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> Result<Trained, RunError> {
     let plan = training.plan;
+    let divided = match training.scheme.train.cache_frozen {
+        Some(false) => None,
+        _ => prefix::divide(plan).map_err(|error| RunError::damaged("a frozen part", error))?,
+    };
+    let activations = activations(training, divided.as_ref(), journal)?;
+    let learner = match (&divided, &activations) {
+        (Some(divided), Some(activations)) => Learner {
+            graph: &divided.behind,
+            prediction: divided.prediction,
+            feed: activations.feed(training.examples),
+        },
+        _ => Learner { graph: &plan.graph, prediction: plan.prediction, feed: training.examples.feed() },
+    };
     let trainable = |name: &str| plan.changes(name);
-    let model = training_graph(&plan.graph, plan.prediction_name(), &trainable, &objective(training.scheme))?;
+    let prediction = &learner.graph.value(learner.prediction).name;
+    let model = training_graph(learner.graph, prediction, &trainable, &objective(training.scheme))?;
     let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
-    let mut validator = Validator::new(training)?;
+    let mut validator = Validator::new(&learner);
     let mut best: Option<Vec<(String, Tensor)>> = None;
     let mut position = Position {
         epoch: 0,
@@ -123,10 +148,11 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
     })?;
     while position.epoch < training.scheme.train.epochs && !position.history.stopped_early {
         let rate = learning_rate(&training.scheme.train.optimizer);
-        train_epoch(training, &mut trainer, &mut position, best.as_deref(), rate, journal)?;
+        train_epoch(training, learner.feed, &mut trainer, &mut position, best.as_deref(), rate, journal)?;
         let kept = kept_tensors(plan, &mut trainer);
         check_finite(training, &position, &kept)?;
-        let report = validator.finish_epoch(training, &position.counts, position.epoch + 1, &kept)?;
+        let report =
+            validator.finish_epoch(training, &learner, &position.counts, position.epoch + 1, &kept)?;
         let is_best = note_epoch(training, &mut position, report.clone());
         if is_best && training.keeps_best() {
             best = Some(kept);
@@ -148,6 +174,28 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         stopped_early: history.stopped_early,
     })?;
     Ok(Trained { history, tensors })
+}
+
+/// What the frozen part of the network gives for every example, if there is such a part. Tells.
+fn activations(
+    training: &Training<'_>,
+    divided: Option<&Divided>,
+    journal: &mut Journal<'_, '_>,
+) -> Result<Option<Activations>, RunError> {
+    let Some(divided) = divided else { return Ok(None) };
+    let options = training.engine_options(EVALUATION_BATCH);
+    let found = divided.activations(training.store, training.examples, options)?;
+    let text = match &found {
+        Some(found) if found.found => "what the frozen layers give was computed before, taken from the store",
+        Some(_) => {
+            "what the frozen layers give is computed once and kept; only the layers behind them are run again"
+        }
+        None => {
+            "what the frozen layers give would take more than 512 MiB: it is computed anew in every epoch"
+        }
+    };
+    journal.tell(&Event::Notice { text: text.to_owned() })?;
+    Ok(found)
 }
 
 /// Steps done in all.

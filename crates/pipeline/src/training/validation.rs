@@ -8,7 +8,7 @@ use graph::Graph;
 use tensor::Tensor;
 
 use super::epoch::Counts;
-use super::{Plan, Training};
+use super::{Learner, Training};
 use crate::error::RunError;
 use crate::metrics::{greatest, log_loss};
 use crate::report::EpochReport;
@@ -29,18 +29,18 @@ struct Scores {
 }
 
 impl Validator {
-    /// Plans nothing if there is no validation part.
-    pub(super) fn new(training: &Training<'_>) -> Result<Self, RunError> {
-        let Plan { graph, prediction, .. } = training.plan;
-        let mut graph = graph.clone();
-        graph.outputs = vec![*prediction];
-        Ok(Validator { graph, predictor: None })
+    /// Plans nothing yet.
+    pub(super) fn new(learner: &Learner<'_>) -> Self {
+        let mut graph = learner.graph.clone();
+        graph.outputs = vec![learner.prediction];
+        Validator { graph, predictor: None }
     }
 
     /// The report of an epoch that ended with the weights `kept`.
     pub(super) fn finish_epoch(
         &mut self,
         training: &Training<'_>,
+        learner: &Learner<'_>,
         counts: &Counts,
         epoch: usize,
         kept: &[(String, Tensor)],
@@ -48,7 +48,7 @@ impl Validator {
         let started = Instant::now();
         let scores = match training.examples.splits.validation.as_slice() {
             [] => None,
-            rows => Some(self.scores(training, rows, kept)?),
+            rows => Some(self.scores(training, learner.feed, rows, kept)?),
         };
         let share = |part: usize| part as f64 / counts.images.max(1) as f64;
         let classifies = matches!(training.examples.dataset.target, Target::Classes { .. });
@@ -67,11 +67,15 @@ impl Validator {
     fn scores(
         &mut self,
         training: &Training<'_>,
+        feed: Feed<'_>,
         rows: &[u32],
         kept: &[(String, Tensor)],
     ) -> Result<Scores, RunError> {
-        let predictor = self.predictor(training, kept)?;
-        let feed = Feed { targets: Targets::None, ..training.examples.feed() };
+        // Constants of the frozen part are not in the graph behind it.
+        let own = kept.iter().filter(|(name, _)| self.graph.find_value(name).is_some());
+        let own: Vec<(String, Tensor)> = own.cloned().collect();
+        let predictor = self.predictor(training, &own)?;
+        let feed = Feed { targets: Targets::None, ..feed };
         let answers = predictor.run(feed, rows)?.remove(0);
         Ok(measure(training, rows, answers.values::<f32>()))
     }

@@ -29,6 +29,8 @@ pub struct Train {
     pub early_stopping: Option<EarlyStopping>,
     /// Patterns of names of tensors or layers that do not learn.
     pub freeze: Option<Vec<String>>,
+    /// Whether what frozen layers give is computed once and kept; the weights come out the same.
+    pub cache_frozen: Option<bool>,
     /// Steps between checkpoints; 0: at the end of each epoch only.
     pub checkpoint_steps: u64,
 }
@@ -129,6 +131,13 @@ pub(crate) const TRAIN: Section = Section {
             Absent::Nothing,
             "Tensors or layers that do not learn; `*` stands for any text. Running statistics of a frozen \
              normalisation stay as well, and it normalises by them.",
+        ),
+        Setting::new(
+            "cache_frozen",
+            Kind::Bool,
+            Absent::Nothing,
+            "Whether what the frozen layers before the first learning one give is computed once and kept in the \
+             store, up to 512 MiB of it. The weights come out the same. By default it is.",
         ),
         Setting::new(
             "checkpoint_steps",
