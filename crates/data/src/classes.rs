@@ -78,7 +78,8 @@ pub(crate) fn check_classes(dataset: &Dataset, splits: &Splits) -> Vec<Diagnosti
                 Diagnostic::new("class-without-examples", format!("class `{name}` has no example"))
                     .help("add examples of it or remove its name"),
             ),
-            _ if learned_from == 1 => Some(
+            // Without a validation part, one example is learned from and the test part's are tested on: one shot.
+            _ if learned_from == 1 && !(splits.validation.is_empty() && train[class] == 1 && test[class] > 0) => Some(
                 Diagnostic::new("class-occurs-once", format!("class `{name}` occurs once in the training data (count 1)"))
                     .help("one example can be learned or tested, not both: add more, or remove the class"),
             ),

@@ -48,7 +48,7 @@ fn guide() {
     pages.iter().for_each(|page| follow(page));
 }
 
-/// Each example is followed with the scheme files that lie beside it.
+/// Each example is followed with the scheme files and tables that lie beside it.
 #[test]
 fn examples() {
     for example in fs::read_dir(root().join("examples")).expect("the examples") {
@@ -56,7 +56,7 @@ fn examples() {
         let place = Place::new();
         for entry in fs::read_dir(&folder).expect("an example") {
             let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if path.extension().is_some_and(|extension| extension == "toml" || extension == "csv") {
                 let name = path.file_name().expect("a file has a name");
                 fs::copy(&path, place.path().join(name)).expect("a scheme");
             }
