@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import inheriting
 import promises
 import signing
 from session import REPOSITORY, Failed, Session
@@ -27,6 +28,7 @@ CHECKS = (
     promises.main_job,
     promises.onnx_agreement,
     promises.second_run,
+    inheriting.head_only,
     promises.threads,
     promises.kill_and_resume,
     promises.kill_at_the_start,
@@ -38,7 +40,7 @@ CHECKS = (
 )
 
 # What needs the store that another check fills.
-NEEDS = {"onnx_agreement": "main_job"}
+NEEDS = {"onnx_agreement": "main_job", "head_only": "main_job"}
 
 
 def parse_arguments():

@@ -12,10 +12,11 @@ use crate::database::{Rows, values};
 use crate::error::RowError;
 use crate::{Store, StoreError};
 
-/// Every column that speaks of a blob, as one query.
-const REFERENCED: &str = "SELECT blob FROM model_blobs UNION SELECT scheme FROM versions
-    UNION SELECT blob FROM version_blobs UNION SELECT blob FROM stage_blobs
+/// Every column that speaks of a blob for good, as one query.
+const KEPT: &str = "SELECT blob FROM model_blobs UNION SELECT scheme FROM versions UNION SELECT blob FROM version_blobs
     UNION SELECT resolved FROM schemes UNION SELECT sources FROM schemes";
+/// The column that speaks of the blobs of finished stages, which could be made again.
+const STAGES: &str = "SELECT blob FROM stage_blobs";
 
 /// What to collect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,8 +78,8 @@ impl Store {
 
     fn garbage(&self, rows: &dyn Rows, stages: bool) -> Result<Garbage, RowError> {
         let referenced = match stages {
-            true => REFERENCED.replace("UNION SELECT blob FROM stage_blobs", ""),
-            false => REFERENCED.to_owned(),
+            true => KEPT.to_owned(),
+            false => format!("{KEPT} UNION {STAGES}"),
         };
         let blobs = rows.all(
             &format!("SELECT digest, bytes FROM blobs WHERE digest NOT IN ({referenced}) ORDER BY digest"),
@@ -99,6 +100,14 @@ impl Store {
         let stage_results = if stages { rows.only("SELECT count(*) FROM stage_results", &[])? } else { 0 };
         Ok(Garbage { blobs, files, stage_results })
     }
+}
+
+/// The bytes of blobs that only finished stages speak of.
+pub(crate) fn cached_bytes(rows: &dyn Rows) -> Result<u64, RowError> {
+    let query = format!(
+        "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM blobs WHERE digest IN ({STAGES}) AND digest NOT IN ({KEPT})"
+    );
+    rows.only(&query, &[])
 }
 
 /// Whether a row says that the blob `digest` is in the file `key`.

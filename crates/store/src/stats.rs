@@ -1,5 +1,6 @@
 //! How much there is, and how much of it is shared.
 
+use crate::garbage::cached_bytes;
 use crate::{Store, StoreError};
 
 /// Counts and sizes of what a store holds.
@@ -19,6 +20,9 @@ pub struct Stats {
     pub blobs: u64,
     /// Bytes of all blobs, each counted once, before compression.
     pub physical_bytes: u64,
+    /// Those of them that are kept only to save time: what finished stages came to. Collecting garbage with
+    /// [`Collection::stages`](crate::Collection) frees them.
+    pub cached_bytes: u64,
     /// Bytes that the large blobs' files take, after compression.
     pub file_bytes: u64,
     /// Bytes of all versions' graphs and tensors, as if none were shared.
@@ -42,6 +46,7 @@ impl Store {
                 stage_results: number("SELECT count(*) FROM stage_results")?,
                 blobs: number("SELECT count(*) FROM blobs")?,
                 physical_bytes: number("SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) FROM blobs")?,
+                cached_bytes: cached_bytes(rows)?,
                 logical_bytes: number(
                     "SELECT CAST(coalesce(sum(m.bytes), 0) AS BIGINT)
                      FROM versions v JOIN models m ON m.digest = v.model",

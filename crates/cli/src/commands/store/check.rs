@@ -72,6 +72,7 @@ pub(super) fn stats(json: Json, choice: &StoreChoice) -> Result<(), Failure> {
             "blobs": stats.blobs,
             "logical_bytes": stats.logical_bytes,
             "physical_bytes": stats.physical_bytes,
+            "cached_bytes": stats.cached_bytes,
             "file_bytes": stats.file_bytes,
             "checkpoints": stats.checkpoints,
             "checkpoint_bytes": stats.checkpoint_bytes,
@@ -84,6 +85,7 @@ pub(super) fn stats(json: Json, choice: &StoreChoice) -> Result<(), Failure> {
         ("runs", count(stats.runs)),
         ("stage results", count(stats.stage_results)),
         ("blobs", format!("{}, {}", count(stats.blobs), quantities::bytes(stats.physical_bytes))),
+        ("of them only cached", quantities::bytes(stats.cached_bytes)),
         ("as if nothing were shared", format!("{} in models", quantities::bytes(stats.logical_bytes))),
         ("files of large blobs", quantities::bytes(stats.file_bytes)),
         (
