@@ -3,7 +3,7 @@
 use base::{Diagnostics, Digest, DigestWriter, Label, Location};
 use data::{DataError, Dataset, Layout, Source, Splits, Target};
 use engine::{Feed, Rows, Targets};
-use scheme::{Answer, ResolvedScheme};
+use scheme::{Answer, Keep, ResolvedScheme};
 use serde::{Deserialize, Serialize};
 use tensor::Data;
 
@@ -97,7 +97,6 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
         std: target.std,
         times_last: times_last(scheme, &dataset),
     });
-    fitted.notices.extend(more_labels_to_choose_by(scheme, &splits));
     if let Some(target) = statistics.target.as_ref().filter(|target| target.constant) {
         fitted.notices.push(format!("the target `{}` does not vary in the training part", target.name));
     }
@@ -136,9 +135,10 @@ fn choose(scheme: &ResolvedScheme, mut dataset: Dataset) -> Result<(Dataset, Spl
 }
 
 /// A few labels to learn from and many to choose the epoch by: most likely not what was meant.
-fn more_labels_to_choose_by(scheme: &ResolvedScheme, splits: &Splits) -> Option<String> {
-    let (few, many) = (splits.train.len(), splits.validation.len());
-    (scheme.data.examples_per_class.is_some() && many > few).then(|| {
+pub(crate) fn more_labels_to_choose_by(scheme: &ResolvedScheme, prepared: &Prepared) -> Option<String> {
+    let (few, many) = (prepared.summary.train, prepared.summary.validation);
+    let chooses = scheme.train.keep == Keep::Best || scheme.train.early_stopping.is_some();
+    (scheme.data.examples_per_class.is_some() && chooses && many > few).then(|| {
         format!(
             "{many} labelled examples choose the epoch, more than the {few} that are learned from: \
              without `validation` in `data.split` there would be none"
