@@ -22,6 +22,7 @@ macro_rules! file {
 /// The names that [`crate::Source::Embedded`] and [`crate::TableFile::Embedded`] know, with what they hold.
 pub fn embedded_names() -> &'static [(&'static str, &'static str)] {
     &[
+        ("digits8x8", "1,797 handwritten digits, 8 x 8 grey, 10 classes"),
         ("mnist", "70,000 handwritten digits, 28 x 28 grey, 10 classes, 10,000 of them its own test part"),
         ("stocks", "daily prices of AAPL, FB, GOOG, IBM and MSFT, 2000 to 2013; a table"),
     ]
@@ -35,6 +36,7 @@ pub(crate) fn embedded(name: &str) -> Result<Embedded, DataError> {
             file!("mnist/t10k-images-idx3-ubyte.gz"),
             file!("mnist/t10k-labels-idx1-ubyte.gz"),
         ])),
+        "digits8x8" => Ok(Embedded::Table(file!("digits8x8/digits.csv.gz"))),
         "stocks" => Ok(Embedded::Table(file!("stocks/stocks.csv.gz"))),
         _ => Err(unknown(name).into()),
     }

@@ -5,6 +5,7 @@ use tensor::Tensor;
 
 use crate::error::Findings;
 use crate::order_key::sorted_rows;
+use crate::row_image::row_pixels;
 use crate::stored::Stored;
 use crate::table::{Table, TargetColumn, read_table};
 use crate::{CsvSource, DataError, Dataset, Forecast, Layout, Target, TargetForm};
@@ -29,20 +30,25 @@ pub(crate) fn load_csv(name: &str, stored: &Stored, source: &CsvSource) -> Resul
     let features = table.feature_names.len();
     let target = target(&table, source, examples)?;
     let keys = table.keys.as_ref().map(|keys| keys[lost..].to_vec());
-    let mut input = table.features;
-    let (shape, layout) = match source.window {
-        1 => {
-            input.truncate(examples * features);
-            (vec![examples, features], Layout::Table)
+    let (input, layout) = match (&source.image, source.window) {
+        (Some(image), _) => {
+            let pixels = row_pixels(&table, source, image)?;
+            table.feature_names = image.channels.names();
+            let shape = [examples, image.channels.count(), image.height, image.width];
+            (Tensor::new(shape, pixels), Layout::Image)
         }
-        window => {
-            input = unroll(&input, examples, window, features);
-            (vec![examples, window, features], Layout::Series)
+        (None, 1) => {
+            table.features.truncate(examples * features);
+            (Tensor::new([examples, features], table.features), Layout::Table)
+        }
+        (None, window) => {
+            let unrolled = unroll(&table.features, examples, window, features);
+            (Tensor::new([examples, window, features], unrolled), Layout::Series)
         }
     };
     let dataset = Dataset {
         name: name.to_owned(),
-        input: Tensor::new(shape, input),
+        input,
         layout,
         feature_names: table.feature_names,
         target,

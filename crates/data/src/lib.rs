@@ -12,11 +12,12 @@
 //! user's files is collected as `base::Diagnostics`, all of it at once; only a failing disk is an
 //! error of another kind ([`DataError::File`]).
 //!
-//! The way through: [`load`] → [`Dataset`] → [`split`] → [`fit`] → [`epoch_order`] → [`gather`].
+//! The way through: [`load`] → [`Dataset`] → [`keep_classes`] → [`split`] → [`few_per_class`] → [`fit`] → [`epoch_order`] → [`gather`].
 //! For answering questions about single files there is [`read_images`], for data that no scheme
 //! describes yet [`look()`]. Who wants bytes only, for
 //! the key of a cached stage, calls [`fingerprint`]. Nothing here knows schemes, graphs or training.
 
+mod choose;
 mod classes;
 mod columns;
 mod dataset;
@@ -34,12 +35,14 @@ mod load;
 mod look;
 mod order;
 mod order_key;
+mod row_image;
 mod source;
 mod split;
 mod statistics;
 mod stored;
 mod table;
 
+pub use choose::{few_per_class, keep_classes};
 pub use dataset::{Dataset, Forecast, Layout, Target, gather, input_digests};
 pub use embedded::embedded_names;
 pub use error::DataError;
@@ -48,7 +51,8 @@ pub use load::{fingerprint, load};
 pub use look::{ColumnKind, ColumnLook, Guess, IdxLook, ImagesLook, Look, TableLook, look};
 pub use order::{batch, epoch_order};
 pub use source::{
-    Adjust, Channels, CsvSource, Filter, IdxSource, ImagesSource, Source, TableFile, TargetForm, Task,
+    Adjust, Channels, CsvSource, Filter, IdxSource, ImagesSource, RowImage, Source, TableFile, TargetForm,
+    Task,
 };
 pub use split::{Fractions, SplitRule, Splits, split};
 pub use statistics::{FeatureStatistics, Statistics, fit};

@@ -121,9 +121,25 @@ pub struct CsvSource {
     pub horizon: usize,
     /// What of the answer is to be learned.
     pub target_form: TargetForm,
+    /// How a row is a picture, where it is one.
+    pub image: Option<RowImage>,
     /// The target column's class names in the order of their numbers; when empty, sorted: as numbers where
     /// all are whole numbers, else as text.
     pub class_names: Vec<String>,
+}
+
+/// How a row of a table is a picture: its features, in order, are the pixels of the first channel's first row from left
+/// to right, then those of its other rows, then the other channels'.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowImage {
+    /// The colours.
+    pub channels: Channels,
+    /// Pixels.
+    pub height: usize,
+    /// Pixels.
+    pub width: usize,
+    /// The level that becomes 255; 0 becomes 0.
+    pub maximum: f64,
 }
 
 /// What kind of answer is learned.

@@ -6,7 +6,7 @@ use crate::Dataset;
 use crate::classes::check_classes;
 use crate::order_key::KeyOrder;
 
-/// Row numbers of the three parts, each ascending; together they hold every row once.
+/// Row numbers of the three parts, each ascending; together with what is unused they hold every row once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Splits {
     /// Rows that weights and statistics are fitted on.
@@ -15,6 +15,8 @@ pub struct Splits {
     pub validation: Vec<u32>,
     /// Rows that judge the result; seen once.
     pub test: Vec<u32>,
+    /// Rows that nothing is done with: what [`crate::few_per_class`] leaves over.
+    pub unused: Vec<u32>,
 }
 
 /// How rows are divided.
@@ -109,6 +111,7 @@ fn by_order(rows: usize, fractions: &Fractions) -> Splits {
         train: (0..train_end).collect(),
         validation: (train_end..validation_end).collect(),
         test: (validation_end..rows as u32).collect(),
+        unused: Vec::new(),
     }
 }
 

@@ -217,6 +217,11 @@ impl<'g> Gradient<'g> {
         self.graph.constant("gradient.integers", Tensor::new([values.len()], values.to_vec()))
     }
 
+    /// Adds a constant.
+    pub fn constant(&mut self, tensor: Tensor) -> ValueId {
+        self.graph.constant("gradient.constant", tensor)
+    }
+
     /// `gradient` summed over the axes along which `like` was broadcast, so that it has the shape of `like`.
     pub fn sum_to(&mut self, gradient: ValueId, like: ValueId) -> ValueId {
         let (from, to) = (self.shape(gradient), self.shape(like));

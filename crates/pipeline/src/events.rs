@@ -214,6 +214,9 @@ pub struct DataSummary {
     pub validation: usize,
     /// Rows of the test part.
     pub test: usize,
+    /// Rows that nothing is done with, because `examples_per_class` leaves them over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unused: usize,
 }
 
 /// The network, layer by layer.

@@ -118,14 +118,17 @@ fn model_input(graph: &Graph, input: ValueId) -> Result<ModelInput, RunError> {
     }
 }
 
-/// The inputs in `paths` as `model` takes them: PNG, JPEG or IDX files; or for a model of a table, `.csv` or `.csv.gz`
-/// files with the scheme's columns, whose complete examples are taken. Everything that is wrong with any of
+/// The inputs in `paths` as `model` takes them: PNG, JPEG or IDX files; for a model of a table (rows that are pictures
+/// included) `.csv` or `.csv.gz` files with the scheme's columns, whose complete examples are taken. Everything that is wrong with any of
 /// the files is reported at once.
 pub fn read_inputs(model: &LoadedModel, paths: &[PathBuf]) -> Result<Vec<(PathBuf, Tensor)>, RunError> {
     let (mut inputs, mut problems) = (Vec::new(), Diagnostics::default());
     for path in paths {
         let read = match model.input {
-            ModelInput::Images { channels, height, width } => read_images(path, channels, height, width),
+            ModelInput::Images { channels, height, width } => match pictures_table(model, path)? {
+                Some(source) => read_rows(source, path),
+                None => read_images(path, channels, height, width),
+            },
             ModelInput::Features { .. } => read_table(model, path),
         };
         match read {
@@ -143,18 +146,39 @@ fn read_images(path: &Path, channels: usize, height: usize, width: usize) -> Res
     Ok(data::read_images(path, colours, height, width)?)
 }
 
+/// The table that a model of pictures was made from, if `path` is one too: its rows are pictures.
+fn pictures_table(model: &LoadedModel, path: &Path) -> Result<Option<data::CsvSource>, RunError> {
+    let name = path.to_string_lossy();
+    match name.ends_with(".csv") || name.ends_with(".csv.gz") {
+        true => table_of(model),
+        false => Ok(None),
+    }
+}
+
 /// The examples of another table, by the scheme that made the model.
 fn read_table(model: &LoadedModel, path: &Path) -> Result<Tensor, RunError> {
+    match table_of(model)? {
+        Some(source) => read_rows(source, path),
+        None => Err(RunError::damaged("the scheme of a model", "its data is no table")),
+    }
+}
+
+fn read_rows(source: data::CsvSource, path: &Path) -> Result<Tensor, RunError> {
+    let file = data::TableFile::Path(path.to_owned());
+    Ok(data::load(&data::Source::Csv(data::CsvSource { file, ..source }))?.input)
+}
+
+/// The table that the model's scheme names, if its data is one.
+fn table_of(model: &LoadedModel) -> Result<Option<data::CsvSource>, RunError> {
     let name = PathBuf::from("scheme.toml");
     let files = MemoryFiles(BTreeMap::from([(name.clone(), model.scheme.clone().into_bytes())]));
     let scheme = scheme::resolve(&name, &[], &files)
         .result
         .map_err(|problems| RunError::damaged("the scheme of a model", problems))?;
-    let data::Source::Csv(source) = source_of(&scheme)? else {
-        return Err(RunError::damaged("the scheme of a model", "its data is no table"));
-    };
-    let file = data::TableFile::Path(path.to_owned());
-    Ok(data::load(&data::Source::Csv(data::CsvSource { file, ..source }))?.input)
+    Ok(match source_of(&scheme)? {
+        data::Source::Csv(source) => Some(source),
+        _ => None,
+    })
 }
 
 /// The answers to every example of `inputs`, in their order. Panics if an input is not of the model's type.

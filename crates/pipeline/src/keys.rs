@@ -36,6 +36,9 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
     let mut key = begin(Stage::Prepare);
     key.field(&fingerprint.0);
     key.field(scheme.section_json("data").as_bytes()).field(scheme.section_json("preprocess").as_bytes());
+    if scheme.data.examples_per_class.is_some() {
+        key.field(&scheme.seed.to_le_bytes()); // it draws them
+    }
     key.finish()
 }
 

@@ -3,7 +3,7 @@
 use base::{Diagnostics, Digest, DigestWriter, Label, Location};
 use data::{DataError, Dataset, Layout, Source, Splits, Target};
 use engine::{Feed, Rows, Targets};
-use scheme::{Answer, ResolvedScheme};
+use scheme::{Answer, Keep, ResolvedScheme};
 use serde::{Deserialize, Serialize};
 use tensor::Data;
 
@@ -86,10 +86,10 @@ impl Examples {
 /// Reads, divides and fits.
 pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepared, Examples), RunError> {
     let dataset = data::load(source).map_err(|error| match error {
-        DataError::Invalid(found) => placed(scheme, found).into(),
+        DataError::Invalid(found) => placed(scheme, SOURCE, found).into(),
         failure => RunError::from(failure),
     })?;
-    let splits = data::split(&dataset, &split_rule(scheme)).map_err(|found| placed(scheme, found))?;
+    let (dataset, splits) = choose(scheme, dataset)?;
     let statistics = data::fit(&dataset, &splits.train);
     let mut fitted = fit_steps(scheme, &dataset, &statistics.features, &splits.train)?;
     let target = statistics.target.as_ref().map(|target| NumericTarget {
@@ -116,14 +116,44 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
     Ok((prepared, Examples { dataset, splits, standardized }))
 }
 
-/// Mistakes that show in the data as a whole have no place of their own: they point at where the scheme names it.
-fn placed(scheme: &ResolvedScheme, mut found: Diagnostics) -> Diagnostics {
-    let place = ["data.source", "data.images", "data"].into_iter().find_map(|key| scheme.span_of(key));
+/// Where the scheme names its data.
+const SOURCE: &[&str] = &["data.source", "data.images", "data"];
+
+/// The examples of the classes that count, divided, of the training part as many as the scheme asks for.
+fn choose(scheme: &ResolvedScheme, mut dataset: Dataset) -> Result<(Dataset, Splits), Diagnostics> {
+    if let Some(classes) = &scheme.data.classes {
+        dataset =
+            data::keep_classes(dataset, classes).map_err(|found| placed(scheme, &["data.classes"], found))?;
+    }
+    let splits = data::split(&dataset, &split_rule(scheme)).map_err(|found| placed(scheme, SOURCE, found))?;
+    let splits = match scheme.data.examples_per_class {
+        None => splits,
+        Some(count) => data::few_per_class(&dataset, splits, count, scheme.seed)
+            .map_err(|found| placed(scheme, &["data.examples_per_class"], found))?,
+    };
+    Ok((dataset, splits))
+}
+
+/// A few labels to learn from and many to choose the epoch by: most likely not what was meant.
+pub(crate) fn more_labels_to_choose_by(scheme: &ResolvedScheme, prepared: &Prepared) -> Option<String> {
+    let (few, many) = (prepared.summary.train, prepared.summary.validation);
+    let chooses = scheme.train.keep == Keep::Best || scheme.train.early_stopping.is_some();
+    (scheme.data.examples_per_class.is_some() && chooses && many > few).then(|| {
+        format!(
+            "{many} labelled examples choose the epoch, more than the {few} that are learned from: \
+             without `validation` in `data.split` there would be none"
+        )
+    })
+}
+
+/// Mistakes that show in the data as a whole have no place of their own: they point at the first of `keys` that the
+/// scheme has.
+fn placed(scheme: &ResolvedScheme, keys: &[&str], mut found: Diagnostics) -> Diagnostics {
+    let place = keys.iter().find_map(|key| scheme.span_of(key));
     for diagnostic in found.0.iter_mut().filter(|diagnostic| diagnostic.labels.is_empty()) {
         if let Some(span) = place {
-            diagnostic
-                .labels
-                .push(Label { at: Location::Source(span), text: "these are the data".to_owned() });
+            let text = if keys == SOURCE { "these are the data" } else { "" };
+            diagnostic.labels.push(Label { at: Location::Source(span), text: text.to_owned() });
         }
     }
     found
@@ -159,6 +189,7 @@ fn summary(dataset: &Dataset, splits: &Splits) -> DataSummary {
         train: splits.train.len(),
         validation: splits.validation.len(),
         test: splits.test.len(),
+        unused: splits.unused.len(),
     }
 }
 

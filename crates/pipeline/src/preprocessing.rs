@@ -2,7 +2,8 @@
 //!
 //! A step's constants describe what reaches *that step*: behind `returns`, `standardize` sees changes and not
 //! prices. Every step is affine per channel or feature, or it is `returns`; so any value behind any step is a
-//! short formula of the raw numbers, and nothing is held in memory.
+//! short formula of the raw numbers, and nothing is held in memory. Behind `resize` nothing is fitted: the scheme
+//! refuses it.
 
 use base::{Diagnostic, Diagnostics};
 use data::{Dataset, FeatureStatistics, Layout};
@@ -27,6 +28,9 @@ pub(crate) enum FittedOp {
     Affine { subtract: Vec<f64>, divide: Vec<f64> },
     /// `x[t] / x[t - 1] - 1` along the window, which gets one row shorter.
     Returns,
+    /// Pictures brought to `size` (height, width), of which `pad` rows above and below and columns left and right are a
+    /// border of zeros.
+    Resize { size: [usize; 2], pad: [usize; 2] },
 }
 
 /// The fitted steps, and what the user should know about them.
@@ -76,6 +80,7 @@ pub(crate) fn fit_steps(
                     .into());
             }
             Preprocess::Returns => FittedOp::Returns,
+            Preprocess::Resize(resize) => FittedOp::Resize { size: resize.size, pad: resize.pad },
         };
         steps.push(FittedStep { name: step.name.clone(), op });
         let chain = Chain { steps: &steps, dataset };
@@ -190,6 +195,8 @@ impl Chain<'_> {
                 let before = self.value(depth - 1, row, time, part);
                 self.value(depth - 1, row, time + 1, part) / before - 1.0
             }
+            // The scheme lets `returns` stand behind no resized picture.
+            FittedOp::Resize { .. } => self.value(depth - 1, row, time, part),
         }
     }
 
@@ -205,7 +212,7 @@ impl Chain<'_> {
                 FittedOp::Affine { subtract, divide } => {
                     moments.through(constant(subtract, part), constant(divide, part))
                 }
-                FittedOp::Returns => moments,
+                FittedOp::Returns | FittedOp::Resize { .. } => moments,
             })
         };
         raw.iter().enumerate().map(of).collect()

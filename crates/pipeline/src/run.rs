@@ -16,7 +16,7 @@ use crate::keys::{Keys, prepare_key};
 use crate::memory::peak_bytes;
 use crate::metrics::Metrics;
 use crate::package::package;
-use crate::prepare::{Examples, Prepared, prepare};
+use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
 use crate::records;
 use crate::register::{Finished, register};
 use crate::report::RunReport;
@@ -132,6 +132,7 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         }
     };
     session.notices(&prepared.notices)?;
+    session.notices(more_labels_to_choose_by(scheme, &prepared).as_slice())?;
     session.journal.tell(&Event::DataPrepared(prepared.summary.clone()))?;
 
     let graph_digest = graph_file.as_deref().map(Digest::of);

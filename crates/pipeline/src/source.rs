@@ -1,6 +1,6 @@
 //! From the words of a scheme to those of the data crate.
 
-use data::{Channels, CsvSource, IdxSource, ImagesSource, Source, SplitRule, TableFile};
+use data::{Channels, CsvSource, IdxSource, ImagesSource, RowImage, Source, SplitRule, TableFile};
 use scheme::{CsvTable, Format, IdxFiles, ImageFolder, ResolvedScheme, Split};
 
 use base::Diagnostic;
@@ -18,14 +18,22 @@ pub(crate) fn source_of(scheme: &ResolvedScheme) -> Result<Source, RunError> {
         (Format::Images(folder), scheme::Source::Path(path)) => {
             Ok(Source::Images(images(scheme, folder, path, class_names)?))
         }
-        (Format::Csv(table), scheme::Source::Stocks) => {
-            Ok(Source::Csv(csv(table, TableFile::Embedded("stocks".to_owned()), class_names)))
+        (Format::Csv(table), place) => {
+            let file = match place {
+                scheme::Source::Stocks | scheme::Source::Digits8x8 => {
+                    TableFile::Embedded(place.clone().into())
+                }
+                scheme::Source::Path(path) => TableFile::Path(path.clone()),
+                scheme::Source::Mnist | scheme::Source::Files => return Err(no_source(scheme)),
+            };
+            Ok(Source::Csv(csv(scheme, table, file, class_names)?))
         }
-        (Format::Csv(table), scheme::Source::Path(path)) => {
-            Ok(Source::Csv(csv(table, TableFile::Path(path.clone()), class_names)))
-        }
-        _ => Err(missing(scheme, "data.source", "the data has no source of its format")),
+        _ => Err(no_source(scheme)),
     }
+}
+
+fn no_source(scheme: &ResolvedScheme) -> RunError {
+    missing(scheme, "data.source", "the data has no source of its format")
 }
 
 fn missing(scheme: &ResolvedScheme, key: &str, message: &str) -> RunError {
@@ -50,23 +58,39 @@ fn images(
     path: &std::path::Path,
     class_names: Vec<String>,
 ) -> Result<ImagesSource, RunError> {
-    let channels = Channels::from_count(folder.channels).ok_or_else(|| {
-        missing(scheme, "data.channels", "images have 1 channel (grey) or 3 (red, green, blue)")
-    })?;
     Ok(ImagesSource {
         folder: path.to_owned(),
-        channels,
+        channels: channels(scheme, "data.channels", folder.channels)?,
         height: folder.height,
         width: folder.width,
         class_names,
     })
 }
 
-fn csv(table: &CsvTable, file: TableFile, class_names: Vec<String>) -> CsvSource {
-    CsvSource {
+fn channels(scheme: &ResolvedScheme, key: &str, count: usize) -> Result<Channels, RunError> {
+    let colours = Channels::from_count(count);
+    colours.ok_or_else(|| missing(scheme, key, "images have 1 channel (grey) or 3 (red, green, blue)"))
+}
+
+fn csv(
+    scheme: &ResolvedScheme,
+    table: &CsvTable,
+    file: TableFile,
+    class_names: Vec<String>,
+) -> Result<CsvSource, RunError> {
+    let image = match &table.image {
+        None => None,
+        Some(image) => Some(RowImage {
+            channels: channels(scheme, "data.image.channels", image.channels)?,
+            height: image.height,
+            width: image.width,
+            maximum: image.maximum,
+        }),
+    };
+    Ok(CsvSource {
         file,
         header: table.header,
-        features: Some(table.features.clone()),
+        features: table.features.clone(),
         target: table.target.clone(),
         task: match table.task {
             scheme::Task::Classification => data::Task::Classification,
@@ -88,8 +112,9 @@ fn csv(table: &CsvTable, file: TableFile, class_names: Vec<String>) -> CsvSource
             scheme::TargetForm::Value => data::TargetForm::Value,
             scheme::TargetForm::Return => data::TargetForm::Return,
         },
+        image,
         class_names,
-    }
+    })
 }
 
 /// How `scheme` divides the examples.

@@ -19,6 +19,7 @@ pub(crate) fn derive(tree: &mut Table, stem: &str, diagnostics: &mut Diagnostics
         derivations.insert("name".to_owned(), Vec::new()); // it follows from the file's name
     }
     derive_format(tree, &mut derivations, diagnostics);
+    derive_digits(tree, &mut derivations);
     derive_split(tree, &mut derivations);
     let (loss, metrics): (_, &[_]) = match task(tree) {
         Some("classification") => ("cross_entropy", &["accuracy", "loss", "f1_macro", "ece"]),
@@ -54,7 +55,7 @@ fn derive_format(tree: &mut Table, derivations: &mut Derivations, diagnostics: &
     let format = match data.get("source") {
         Some(source) => match source.text() {
             Some("mnist") => "idx",
-            Some("stocks") => "csv",
+            Some("stocks" | "digits8x8") => "csv",
             Some(path) if path.ends_with(".csv") || path.ends_with(".csv.gz") => "csv",
             Some(path) if is_idx(path) => {
                 let message = "IDX files come in pairs, so `source` cannot name one";
@@ -71,7 +72,7 @@ fn derive_format(tree: &mut Table, derivations: &mut Derivations, diagnostics: &
             let place = tree.get("data").map_or(Place::Default, |node| node.place);
             let diagnostic = Diagnostic::new("missing-key", "[data] has no `source`");
             diagnostics.push(at(diagnostic, place, "").help(
-                "name an embedded data set (mnist, stocks), a folder of images or a .csv file; or IDX files with `images` and `labels`",
+                "name an embedded data set (digits8x8, mnist, stocks), a folder of images or a .csv file; or IDX files with `images` and `labels`",
             ));
             return;
         }
@@ -80,6 +81,35 @@ fn derive_format(tree: &mut Table, derivations: &mut Derivations, diagnostics: &
     derivations.insert("data.format".to_owned(), vec![from.to_owned()]);
     if let Some(Node { value: Value::Table(data), .. }) = tree.get_mut("data") {
         put(data, "format", Value::Text(format.to_owned()));
+    }
+}
+
+/// What the table behind `digits8x8` is like: 64 levels of pixels, 0 to 16, and the digit.
+fn derive_digits(tree: &mut Table, derivations: &mut Derivations) {
+    let Some(Node { value: Value::Table(data), .. }) = tree.get_mut("data") else { return };
+    let text = |key: &str| data.get(key).and_then(Node::text);
+    if (text("source"), text("format")) != (Some("digits8x8"), Some("csv")) {
+        return;
+    }
+    let mut image = Table::default();
+    for (key, value) in
+        [("height", Value::Integer(8)), ("width", Value::Integer(8)), ("maximum", Value::Real(16.0))]
+    {
+        put(&mut image, key, value);
+    }
+    let known = [
+        ("header", Value::Bool(false)),
+        ("target", Value::Text("65".to_owned())),
+        ("task", Value::Text("classification".to_owned())),
+        ("image", Value::Table(image)),
+    ];
+    for (key, value) in known {
+        if put(data, key, value) {
+            let names: &[&str] =
+                if key == "image" { &["image.height", "image.width", "image.maximum"] } else { &[key] };
+            let source = || vec!["data.source".to_owned()];
+            derivations.extend(names.iter().map(|name| (format!("data.{name}"), source())));
+        }
     }
 }
 
@@ -95,7 +125,9 @@ fn test_part_key(tree: &Table) -> Option<&'static str> {
 
 fn derive_split(tree: &mut Table, derivations: &mut Derivations) {
     let own_test = has_own_test_part(tree);
+    let few = tree.at("data.examples_per_class").is_some();
     let mut from: Vec<String> = test_part_key(tree).into_iter().map(str::to_owned).collect();
+    from.extend(few.then(|| "data.examples_per_class".to_owned()));
     let Some(Node { value: Value::Table(data), .. }) = tree.get_mut("data") else { return };
     put(data, "split", Value::Table(Table::default()));
     let Some(Node { value: Value::Table(split), .. }) = data.get_mut("split") else { return };
@@ -103,7 +135,13 @@ fn derive_split(tree: &mut Table, derivations: &mut Derivations) {
         return;
     }
     let keys = if own_test { &FRACTION_KEYS[..2] } else { &FRACTION_KEYS[..] };
-    let usual: &[f64] = if own_test { &[0.9, 0.1] } else { &[0.8, 0.1, 0.1] };
+    // Who has a few labels of each class has none to spare for choosing the epoch.
+    let usual: &[f64] = match (own_test, few) {
+        (true, false) => &[0.9, 0.1],
+        (true, true) => &[1.0, 0.0],
+        (false, false) => &[0.8, 0.1, 0.1],
+        (false, true) => &[0.9, 0.0, 0.1],
+    };
     let mut given = 0.0;
     let mut missing = Vec::new();
     for (key, share) in keys.iter().zip(usual) {

@@ -62,7 +62,7 @@ pub use schema::json_schema;
 pub use sections::{
     About, Activation, Adjust, Architecture, Baseline, BatchNorm, Conv, CsvTable, Data, Dense, Dropout,
     EarlyStopping, Evaluate, Filter, Format, Fractions, IdxFiles, ImageFolder, Inherit, Init, Keep, Layer,
-    Loss, MeanDeviation, Metric, Model, Padding, Pool, Preprocess, Scale, Source, Split, Step, Steps,
-    TargetForm, Task, Train, Units,
+    Loss, MeanDeviation, Metric, Model, Padding, Pool, Preprocess, Resize, RowImage, Scale, Source, Split,
+    Step, Steps, TargetForm, Task, Train, Units,
 };
 pub use upgrade::{FORMAT, FormatChange, upgrade};

@@ -198,8 +198,12 @@ fn data_line(data: &DataSummary) -> String {
         Some(target) => format!("target {}", terminal::printable(target)),
         None => format!("{} classes", data.classes.len()),
     };
+    let unused = match data.unused {
+        0 => String::new(),
+        count => format!(", {} not used", quantities::count(count)),
+    };
     format!(
-        "{}: {} to learn from, {} to validate, {} to test; {answer}",
+        "{}: {} to learn from, {} to validate, {} to test{unused}; {answer}",
         terminal::printable(&data.name),
         quantities::count(data.train),
         quantities::count(data.validation),

@@ -92,6 +92,7 @@ pub(crate) fn csv(file: PathBuf, features: &[&str], target: &str) -> CsvSource {
         window: 1,
         horizon: 0,
         target_form: TargetForm::Value,
+        image: None,
         class_names: Vec::new(),
     }
 }

@@ -54,6 +54,7 @@ fn apple() -> CsvSource {
         window: 1,
         horizon: 1,
         target_form: TargetForm::Return,
+        image: None,
         class_names: Vec::new(),
     }
 }
@@ -88,5 +89,5 @@ fn embedded_files_have_fingerprints_and_names() {
     let of = |name: &str| fingerprint(&embedded(name)).expect("built in");
     assert_eq!(of("mnist"), of("mnist"));
     assert_ne!(of("mnist"), of("stocks"));
-    assert_eq!(embedded_names().len(), 2);
+    assert_eq!(embedded_names().len(), 3);
 }

@@ -24,7 +24,7 @@ const SAME_MEANING: &[(i64, &[&str])] = &[
     (8, &["Expand"]),
     (9, &["Sign", "Where"]),
     (10, &["Slice"]),
-    (11, &["ArgMax", "Clip", "Gather"]),
+    (11, &["ArgMax", "Clip", "Gather", "Pad", "Resize"]),
     (12, &["Dropout", "SoftmaxCrossEntropyLoss"]),
 ];
 

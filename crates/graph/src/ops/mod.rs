@@ -58,6 +58,7 @@ pub mod mean_squared_error_grad;
 pub mod momentum_update;
 pub mod mul;
 pub mod neg;
+pub mod pad;
 pub mod pow;
 pub mod reduce_max;
 pub mod reduce_mean;
@@ -67,6 +68,7 @@ pub mod reduce_sum;
 pub mod relu;
 pub mod relu_grad;
 pub mod reshape;
+pub mod resize;
 pub mod sigmoid;
 pub mod sign;
 pub mod slice;
@@ -124,6 +126,7 @@ operators![
     momentum_update::MomentumUpdate,
     mul::Mul,
     neg::Neg,
+    pad::Pad,
     pow::Pow,
     reduce_max::ReduceMax,
     reduce_mean::ReduceMean,
@@ -133,6 +136,7 @@ operators![
     relu::Relu,
     relu_grad::ReluGrad,
     reshape::Reshape,
+    resize::Resize,
     sigmoid::Sigmoid,
     sign::Sign,
     slice::Slice,

@@ -47,6 +47,7 @@ fn add_step(form: Form, graph: &mut Graph, x: ValueId, step: &FittedStep) -> Res
     let name = format!("preprocess.{}", step.name);
     match &step.op {
         FittedOp::Returns => add_returns(graph, x, &name),
+        FittedOp::Resize { size, pad } => add_resized(graph, x, &name, *size, *pad),
         FittedOp::Affine { subtract, divide } => {
             let mut value = x;
             if subtract.iter().any(|&number| number != 0.0) {
@@ -80,6 +81,36 @@ fn add_returns(graph: &mut Graph, x: ValueId, name: &str) -> Result<ValueId, Gra
     let ratio = graph.push(&format!("{name}.ratio"), "Div", Attributes::new(), &[after, before])?;
     let one = graph.constant(&format!("{name}.one"), Tensor::scalar(1.0f32));
     graph.push(name, "Sub", Attributes::new(), &[ratio, one])
+}
+
+/// Bilinear, within a border of zeros: [batch, channels, height, width] to [batch, channels, size].
+fn add_resized(
+    graph: &mut Graph,
+    x: ValueId,
+    name: &str,
+    size: [usize; 2],
+    pad: [usize; 2],
+) -> Result<ValueId, GraphError> {
+    let list = |graph: &mut Graph, part: &str, values: Vec<usize>| {
+        let values: Vec<i64> = values.into_iter().map(|value| value as i64).collect(); // at most 4096 each
+        graph.constant(&format!("{name}.{part}"), Tensor::new([values.len()], values))
+    };
+    let [above, left] = pad;
+    let bordered = pad != [0, 0];
+    let picture = if bordered { format!("{name}.picture") } else { name.to_owned() };
+    // The scheme's own checks leave something of both lengths.
+    let sizes = list(graph, "sizes", vec![size[0] - 2 * above, size[1] - 2 * left]);
+    let linear = Attributes::from([
+        ("axes".to_owned(), [2, 3].into()), // of [batch, channels, height, width]
+        ("mode".to_owned(), "linear".into()),
+    ]);
+    let resized =
+        graph.push_node(&picture, "Resize", linear, &[Some(x), None, None, Some(sizes)], &[&picture])?[0];
+    if !bordered {
+        return Ok(resized);
+    }
+    let pads = list(graph, "pads", vec![0, 0, above, left, 0, 0, above, left]); // before each axis, then behind
+    graph.push(name, "Pad", Attributes::new(), &[resized, pads])
 }
 
 /// The elements `start..end` along `axis`.

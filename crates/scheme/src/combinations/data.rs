@@ -1,6 +1,6 @@
 //! Rules of `[data]`.
 
-use super::{Rules, op};
+use super::Rules;
 use crate::tree::{Node, Value};
 
 pub(super) fn check(rules: &mut Rules) {
@@ -10,9 +10,7 @@ pub(super) fn check(rules: &mut Rules) {
         Some("csv") => csv(rules),
         _ => {}
     }
-    preprocess(rules);
-    let names = rules.node("data.class_names").is_some();
-    if names && rules.task() == Some("regression") {
+    if rules.node("data.class_names").is_some() && rules.task() == Some("regression") {
         rules.clash("a regression has no classes to name", "data.class_names", "data.task");
     }
 }
@@ -53,19 +51,19 @@ fn idx(rules: &mut Rules) {
 }
 
 fn images(rules: &mut Rules) {
-    need_path(rules, "a folder of images", None);
+    need_path(rules, "a folder of images", &[]);
     if rules.integer("data.channels") == Some(2) {
         rules.clash("`data.channels` is 1 (grey) or 3 (colour), not 2", "data.channels", "");
     }
 }
 
-/// Reports a source that is missing or is an embedded one of another format.
-fn need_path(rules: &mut Rules, what: &str, embedded: Option<&str>) {
+/// Reports a source that is missing or is an embedded one that is not among `embedded`.
+fn need_path(rules: &mut Rules, what: &str, embedded: &[&str]) {
     match rules.text("data.source") {
         None if !rules.given("data.source") => {
             rules.missing(format!("[data] has no `source`: name {what}"), "data");
         }
-        Some(name @ ("mnist" | "stocks")) if Some(name) != embedded => {
+        Some(name @ ("mnist" | "stocks" | "digits8x8")) if !embedded.contains(&name) => {
             rules.clash(format!("the embedded source `{name}` is not {what}"), "data.source", "data.format");
         }
         _ => {}
@@ -73,7 +71,7 @@ fn need_path(rules: &mut Rules, what: &str, embedded: Option<&str>) {
 }
 
 fn csv(rules: &mut Rules) {
-    need_path(rules, "a table", Some("stocks"));
+    need_path(rules, "a table", &["stocks", "digits8x8"]);
     let window = rules.integer("data.window").unwrap_or(1);
     let horizon = rules.integer("data.horizon").unwrap_or(0);
     if (window > 1 || horizon > 0) && !rules.given("data.order") {
@@ -81,11 +79,40 @@ fn csv(rules: &mut Rules) {
         let message = format!("`{key}` needs `data.order`, the column that puts the rows in order");
         rules.missing(message, key);
     }
+    if rules.given("data.image") {
+        row_images(rules, window, horizon);
+    } else if !rules.given("data.features") {
+        let help = "`features`: the columns that the model sees, in order";
+        rules.missing("[data] has no `features`", "data").help.push(help.to_owned());
+    }
     target(rules, horizon);
     columns_without_header(rules);
 }
 
-fn features<'a>(rules: &Rules<'a>) -> &'a [Node] {
+/// Rows that are pictures.
+fn row_images(rules: &mut Rules, window: i64, horizon: i64) {
+    for (key, moved) in [("data.window", window > 1), ("data.horizon", horizon > 0)] {
+        if moved {
+            rules.clash(format!("`{key}` is of a series, and the rows are pictures"), key, "data.image");
+        }
+    }
+    let size = |key: &str| rules.integer(&format!("data.image.{key}"));
+    let (Some(channels), Some(height), Some(width)) = (size("channels"), size("height"), size("width"))
+    else {
+        return;
+    };
+    let (pixels, columns) = (channels * height * width, features(rules).len() as i64);
+    if channels == 2 {
+        rules.clash("`data.image.channels` is 1 (grey) or 3 (colour), not 2", "data.image.channels", "");
+    } else if columns > 0 && columns != pixels {
+        let message = format!(
+            "a picture of {channels} x {height} x {width} has {pixels} pixels, and there are {columns} features"
+        );
+        rules.clash(message, "data.features", "data.image");
+    }
+}
+
+pub(super) fn features<'a>(rules: &Rules<'a>) -> &'a [Node] {
     rules.node("data.features").and_then(Node::list).unwrap_or_default()
 }
 
@@ -141,51 +168,6 @@ fn columns_without_header(rules: &mut Rules) {
             let message = format!("without a header a column is called by its number from 1, not `{name}`");
             let diagnostic = base::Diagnostic::new("impossible-combination", message);
             rules.push(crate::merge::at(diagnostic, node.place, ""));
-        }
-    }
-}
-
-fn preprocess(rules: &mut Rules) {
-    let is_table = rules.text("data.format") == Some("csv");
-    let mut rows = rules.integer("data.window").unwrap_or(1);
-    let parts = match rules.text("data.format") {
-        Some("csv") => Some(features(rules).len()).filter(|count| *count > 0),
-        Some("images") => rules.integer("data.channels").map(|channels| channels as usize),
-        _ => None,
-    };
-    for (key, node) in rules.steps("preprocess") {
-        match op(node) {
-            Some("returns") if !is_table => {
-                rules.clash("returns need a series, not images", &key, "data.format");
-            }
-            Some("returns") => {
-                rows -= 1;
-                if rows < 1 {
-                    let message = "each `returns` step takes one row from the window, and none would be left";
-                    let help = "set `data.window` to 2 or more";
-                    rules.clash(message, &key, "data.window").help.push(help.to_owned());
-                }
-            }
-            Some("normalize") => normalize(rules, &key, parts),
-            _ => {}
-        }
-    }
-}
-
-fn normalize(rules: &mut Rules, key: &str, parts: Option<usize>) {
-    let length = |part: &str| rules.node(&format!("{key}.{part}")).and_then(Node::list).map(<[Node]>::len);
-    let (Some(mean), Some(std)) = (length("mean"), length("std")) else { return };
-    if mean != std && mean != 1 && std != 1 {
-        let message = format!("`mean` has {mean} values and `std` has {std}");
-        rules.clash(message, &format!("{key}.mean"), &format!("{key}.std"));
-        return;
-    }
-    if let Some(parts) = parts {
-        for (part, length) in [("mean", mean), ("std", std)] {
-            if length != 1 && length != parts {
-                let message = format!("`{part}` has {length} values for {parts} channels or features");
-                rules.clash(message, &format!("{key}.{part}"), "data");
-            }
         }
     }
 }

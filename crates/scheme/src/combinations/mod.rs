@@ -9,15 +9,19 @@ use crate::derive::task;
 use crate::merge::at;
 use crate::tree::{Node, Place, Table};
 
+mod choice;
 mod data;
 mod learning;
 mod model;
+mod preprocess;
 mod split;
 
 /// Runs every rule over `tree`, the checked form of `merged`.
 pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut Diagnostics) {
     let mut rules = Rules { tree, merged, diagnostics };
     data::check(&mut rules);
+    choice::check(&mut rules);
+    preprocess::check(&mut rules);
     split::check(&mut rules);
     model::check(&mut rules);
     learning::check(&mut rules);
@@ -62,6 +66,14 @@ impl<'a> Rules<'a> {
                 (_, Some((outer, _))) => key = outer,
                 (place, None) => return place,
             }
+        }
+    }
+
+    /// Whether an example is a picture, as far as the tree says.
+    fn has_images(&self) -> bool {
+        match self.text("data.format") {
+            Some("csv") => self.given("data.image"),
+            format => format.is_some(),
         }
     }
 

@@ -48,7 +48,7 @@ const NEEDS_IMAGES: [&str; 4] = ["conv", "max_pool", "average_pool", "global_ave
 
 fn layer(rules: &mut Rules, key: &str, node: &Node) {
     let Some(op) = op(node) else { return };
-    if NEEDS_IMAGES.contains(&op) && rules.text("data.format") == Some("csv") {
+    if NEEDS_IMAGES.contains(&op) && rules.text("data.format") == Some("csv") && !rules.has_images() {
         rules.clash(format!("the layer {op} needs images, not a table"), key, "data.format");
     }
     match op {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::split::{SPLIT, Split};
-use crate::settings::{Absent, Algorithm, Choice, Family, Kind, Literal, Section, Setting};
+use crate::settings::{Absent, Algorithm, Choice, Family, Kind, Literal, RealRange, Section, Setting};
 
 /// What the model learns from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -19,6 +19,12 @@ pub struct Data {
     /// Names of the classes in the order of their numbers, where the scheme gives them.
     #[serde(default)]
     pub class_names: Option<Vec<String>>,
+    /// Names of the classes that count, in the order of the model's labels; all, when `None`.
+    #[serde(default)]
+    pub classes: Option<Vec<String>>,
+    /// How many examples of each class of the training part are learnt from; all, when `None`.
+    #[serde(default)]
+    pub examples_per_class: Option<usize>,
     /// How the examples are divided.
     pub split: Split,
 }
@@ -42,6 +48,8 @@ pub enum Source {
     Mnist,
     /// The embedded table of share prices.
     Stocks,
+    /// The embedded digits of 8 x 8 pixels, a table whose rows are pictures.
+    Digits8x8,
     /// A folder or file.
     Path(PathBuf),
     /// The files that the settings of the format name.
@@ -54,6 +62,7 @@ impl From<String> for Source {
         match text.as_str() {
             "mnist" => Source::Mnist,
             "stocks" => Source::Stocks,
+            "digits8x8" => Source::Digits8x8,
             "" => Source::Files,
             _ => Source::Path(PathBuf::from(text)),
         }
@@ -65,6 +74,7 @@ impl From<Source> for String {
         match source {
             Source::Mnist => "mnist".to_owned(),
             Source::Stocks => "stocks".to_owned(),
+            Source::Digits8x8 => "digits8x8".to_owned(),
             Source::Files => String::new(),
             Source::Path(path) => path.to_string_lossy().into_owned(),
         }
@@ -112,8 +122,8 @@ pub struct ImageFolder {
 pub struct CsvTable {
     /// Whether the first row names the columns; without it they are called "1", "2", ...
     pub header: bool,
-    /// Columns that the model sees, in order.
-    pub features: Vec<String>,
+    /// Columns that the model sees, in order; where rows are pictures and when `None`, all that have no other part.
+    pub features: Option<Vec<String>>,
     /// The column to predict.
     pub target: String,
     /// What kind of answer the target is.
@@ -130,6 +140,22 @@ pub struct CsvTable {
     pub window: usize,
     /// How many rows after the window's last the target stands.
     pub horizon: usize,
+    /// How a row is a picture, where it is one.
+    pub image: Option<RowImage>,
+}
+
+/// How a row of a table is a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowImage {
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Pixels.
+    pub width: usize,
+    /// The level that becomes 255; 0 becomes 0.
+    pub maximum: f64,
 }
 
 /// What kind of answer is learnt.
@@ -184,6 +210,10 @@ pub(crate) const DATA: Section = Section {
         Setting::new(
             "source",
             Kind::NameOrPath(&[
+                Choice::new(
+                    "digits8x8",
+                    "the embedded digits of another scanner: 1,797 grey images, 8 × 8; a table whose rows are pictures",
+                ),
                 Choice::new("mnist", "the embedded MNIST: 60,000 + 10,000 grey images of digits, 28 × 28"),
                 Choice::new(
                     "stocks",
@@ -200,6 +230,21 @@ pub(crate) const DATA: Section = Section {
             Absent::Nothing,
             "Names of the classes in the order of their numbers. By default an image folder takes its subfolders' names, \
              a table the texts in the target column, and IDX files the numbers themselves.",
+        ),
+        Setting::new(
+            "classes",
+            Kind::List { of: &Kind::Text { max: 200 }, min: 2, max: 10_000 },
+            Absent::Nothing,
+            "Names of the classes that count, as the source or `class_names` calls them; examples of others are left \
+             out of every part. The model's labels stand in this order. By default all.",
+        ),
+        Setting::new(
+            "examples_per_class",
+            Kind::Integer { min: 1, max: 1_000_000 },
+            Absent::Nothing,
+            "How many examples of each class are learnt from: so many of the training part, drawn by `seed` and by \
+             their content; the rest of it is not used. The test part stays whole, and there is no validation part \
+             unless `split` asks for one. By default all.",
         ),
         Setting::new(
             "split",
@@ -267,8 +312,9 @@ const CSV: Algorithm = Algorithm {
         Setting::new(
             "features",
             Kind::List { of: &COLUMN, min: 1, max: 10_000 },
-            Absent::Required,
-            "Columns that the model sees, in order.",
+            Absent::Nothing,
+            "Columns that the model sees, in order. Required; only with `image`, all that have no other part are taken \
+             by default.",
         ),
         Setting::new("target", COLUMN, Absent::Required, "The column to predict."),
         Setting::new(
@@ -317,7 +363,36 @@ const CSV: Algorithm = Algorithm {
             Absent::Default(Literal::Integer(0)),
             "How many rows after the window's last the target stands.",
         ),
+        Setting::new(
+            "image",
+            Kind::Table(&IMAGE),
+            Absent::Nothing,
+            "How a row is a picture, `[channels, height, width]` bytes for the model. By default it is a row of numbers.",
+        ),
     ],
+};
+
+const IMAGE: Section = Section {
+    title: "`[data.image]`: rows that are pictures",
+    doc: "The features, in order, are the pixels of the first channel's first row from left to right, then of its other \
+          rows, then of the other channels. A level `x` becomes the byte `255 · x / maximum`, rounded.",
+    settings: &[
+        Setting::new(
+            "channels",
+            Kind::Integer { min: 1, max: 3 },
+            Absent::Default(Literal::Integer(1)),
+            "1 (grey) or 3 (red, green, blue).",
+        ),
+        Setting::new("height", Kind::Integer { min: 1, max: 4096 }, Absent::Required, "Pixels."),
+        Setting::new("width", Kind::Integer { min: 1, max: 4096 }, Absent::Required, "Pixels."),
+        Setting::new(
+            "maximum",
+            Kind::Real(RealRange::above(0.0, f64::MAX)),
+            Absent::Default(Literal::Real(255.0)),
+            "The largest level that the table can hold: 255 for bytes.",
+        ),
+    ],
+    family: None,
 };
 
 const FILTER: Section = Section {

@@ -13,11 +13,13 @@ mod steps;
 mod train;
 
 pub use about::About;
-pub use data::{Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, Source, TargetForm, Task};
+pub use data::{
+    Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, RowImage, Source, TargetForm, Task,
+};
 pub use evaluate::{Baseline, Evaluate, Metric};
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
 pub use model::{Architecture, Inherit, Init, Model};
-pub use preprocess::{MeanDeviation, Preprocess, Scale};
+pub use preprocess::{MeanDeviation, Preprocess, Resize, Scale};
 pub use split::{Fractions, Split};
 pub use steps::{Step, Steps};
 pub use train::{EarlyStopping, Keep, Loss, Train};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Absent, Algorithm, Family, Kind, RealRange, Section, Setting};
+use crate::settings::{Absent, Algorithm, Family, Kind, Literal, RealRange, Section, Setting};
 
 /// One step of preprocessing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub enum Preprocess {
     MinMax,
     /// `x[t] / x[t - 1] - 1` along the window.
     Returns,
+    /// Another height and width.
+    Resize(Resize),
 }
 
 /// `x / divide_by`.
@@ -38,6 +40,16 @@ pub struct MeanDeviation {
     pub std: Vec<f64>,
 }
 
+/// Pictures of another size: bilinear, and a border of zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resize {
+    /// Height and width, the border included.
+    pub size: [usize; 2],
+    /// Rows of the border above and below, columns left and right.
+    pub pad: [usize; 2],
+}
+
 /// `[preprocess.NAME]`.
 pub(crate) const PREPROCESS: Section = Section {
     title: "`[preprocess.NAME]`: before the first layer",
@@ -48,7 +60,7 @@ pub(crate) const PREPROCESS: Section = Section {
         key: "op",
         what: "preprocessing step",
         absent: Absent::Required,
-        members: &[&SCALE, &NORMALIZE, &STANDARDIZE, &MIN_MAX, &RETURNS],
+        members: &[&SCALE, &NORMALIZE, &STANDARDIZE, &MIN_MAX, &RETURNS, &RESIZE],
     }),
 };
 
@@ -100,4 +112,25 @@ const RETURNS: Algorithm = Algorithm {
     doc: "`x[t] / x[t - 1] - 1` along the window, which gets one row shorter. Needs `data.window` of 2 or more.",
     source: "",
     settings: &[],
+};
+
+const RESIZE: Algorithm = Algorithm {
+    name: "resize",
+    doc: "Pictures of another size: bilinear between the centres of pixels, without smoothing where they get smaller, \
+          within a border of zeros. Exported as ONNX `Resize` and `Pad`. Steps that are fitted stand before it.",
+    source: "",
+    settings: &[
+        Setting::new(
+            "size",
+            Kind::Pair { min: 1, max: 4096 },
+            Absent::Required,
+            "What comes out, `[height, width]` in pixels, the border included.",
+        ),
+        Setting::new(
+            "pad",
+            Kind::Pair { min: 0, max: 2047 },
+            Absent::Default(Literal::Pair(0)),
+            "How much of it is border: rows above and below, columns left and right.",
+        ),
+    ],
 };

@@ -99,7 +99,7 @@ pub(crate) const FROM_KEYS: [&str; 2] = ["validation_from", "test_from"];
 pub(super) const SPLIT: Section = Section {
     title: "`[data.split]`: training, validation and test part",
     doc: "Either by fractions, which add up to 1 within 1e-9 (by default 0.8, 0.1 and 0.1, or 0.9 and 0.1 where the \
-          source brings its own test part; one that is left out takes what the others leave, `train` before `test` before `validation`), or, for a \
+          source brings its own test part; with `data.examples_per_class` what would be validation is for training; one that is left out takes what the others leave, `train` before `test` before `validation`), or, for a \
           series, by the row at which a part starts.",
     settings: &[
         Setting::new(
