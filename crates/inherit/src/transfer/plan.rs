@@ -22,6 +22,8 @@ pub enum Action {
     Widened,
     /// The parent's most important units.
     Narrowed,
+    /// A layer more than the parent has, which passes on what it reads.
+    Deepened,
     /// It starts anew.
     Fresh,
     /// The parent has a tensor for it that cannot be taken over.
@@ -39,6 +41,7 @@ impl Action {
             Action::Resized => "resized",
             Action::Widened => "widened",
             Action::Narrowed => "narrowed",
+            Action::Deepened => "deepened",
             Action::Fresh => "fresh",
             Action::Refused => "refused",
         }
@@ -107,7 +110,11 @@ impl TransferPlan {
     /// Every tensor that the parent has and that cannot be taken over.
     pub fn refusals(&self) -> Diagnostics {
         let refusal = |tensor: &TensorPlan| {
-            let from = tensor.from.as_deref().unwrap_or_default();
+            let Some(from) = tensor.from.as_deref() else {
+                let message = format!("`{}` cannot start as the identity: {}", tensor.name, tensor.reason);
+                return Diagnostic::new("refused-tensor", message)
+                    .help("or take the layer out of `model.identity`: then it starts anew");
+            };
             let message =
                 format!("`{}` cannot take over `{from}` of {}: {}", tensor.name, self.parent, tensor.reason);
             Diagnostic::new("refused-tensor", message)
