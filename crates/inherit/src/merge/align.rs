@@ -28,8 +28,7 @@ pub(super) fn align(first: &Member<'_>, other: &Member<'_>) -> Result<Counterpar
         Some(first) => first.message,
         None => "their tensors cannot be told apart".to_owned(),
     })?;
-    let counterparts: Counterparts =
-        found.into_iter().map(|(name, partner)| (name, partner.name)).collect();
+    let counterparts: Counterparts = found.into_iter().map(|(name, partner)| (name, partner.name)).collect();
     let mut walk = Walk {
         own,
         theirs,
@@ -46,7 +45,12 @@ pub(super) fn align(first: &Member<'_>, other: &Member<'_>) -> Result<Counterpar
     }
 }
 
-fn same_names(what: &str, own: &[String], other: &[String], [first, second]: [&str; 2]) -> Result<(), String> {
+fn same_names(
+    what: &str,
+    own: &[String],
+    other: &[String],
+    [first, second]: [&str; 2],
+) -> Result<(), String> {
     if let Some((at, (a, b))) = own.iter().zip(other).enumerate().find(|(_, (a, b))| a != b) {
         return Err(format!("{what} {} is `{a}` in {first} and `{b}` in {second}", at + 1));
     }
@@ -79,7 +83,11 @@ impl<'a> Walk<'_, 'a> {
         }
         for (&a, &b) in own.inputs.iter().zip(&theirs.inputs) {
             if own.ty(a) != theirs.ty(b) {
-                return Err(format!("the input is {} in {first} and {} in {second}", own.ty(a), theirs.ty(b)));
+                return Err(format!(
+                    "the input is {} in {first} and {} in {second}",
+                    own.ty(a),
+                    theirs.ty(b)
+                ));
             }
             self.same.insert(a, b);
         }
@@ -149,7 +157,10 @@ impl<'a> Walk<'_, 'a> {
             }
         }
         if own.inputs.len() != theirs.inputs.len() {
-            return Some(format!("`{}` reads another number of values in {second} than in {first}", own.name));
+            return Some(format!(
+                "`{}` reads another number of values in {second} than in {first}",
+                own.name
+            ));
         }
         if let ("Add" | "Mul", [a, b], [c, d]) = (own.op_name(), &own.inputs[..], &theirs.inputs[..])
             && self.input(own, *a, *d).is_none()
@@ -179,7 +190,10 @@ impl<'a> Walk<'_, 'a> {
         match (&here.constant, &there.constant) {
             (Some(_), Some(_)) if handed_on == [true, true] => {
                 if here.ty != there.ty {
-                    return Some(format!("`{}` is {} in {first} and {} in {second}", here.name, here.ty, there.ty));
+                    return Some(format!(
+                        "`{}` is {} in {first} and {} in {second}",
+                        here.name, here.ty, there.ty
+                    ));
                 }
                 (self.counterparts.get(&here.name) != Some(&there.name)).then(|| {
                     format!(

@@ -17,8 +17,9 @@ pub fn average(models: &[&[f32]], weights: &[f64]) -> Vec<f32> {
     let total = sum(weights.to_vec());
     let shares: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
     let length = models.first().map_or(0, |model| model.len());
-    let element =
-        |at: usize| sum(models.iter().zip(&shares).map(|(model, share)| share * f64::from(model[at])).collect());
+    let element = |at: usize| {
+        sum(models.iter().zip(&shares).map(|(model, share)| share * f64::from(model[at])).collect())
+    };
     (0..length).map(|at| element(at) as f32).collect()
 }
 

@@ -133,8 +133,9 @@ pub fn merge(models: &[Member<'_>], method: &Method<'_>) -> Result<Merged, Diagn
 
 fn not_aligned(first: &Member<'_>, other: &Member<'_>, difference: String) -> Diagnostic {
     let message = format!("{} and {} are not the same network: {difference}", first.name, other.name);
-    Diagnostic::new("models-do-not-align", message)
-        .help("merge models that were trained from one parent, with the same layers, classes and preprocessing")
+    Diagnostic::new("models-do-not-align", message).help(
+        "merge models that were trained from one parent, with the same layers, classes and preprocessing",
+    )
 }
 
 /// The names of running means and variances, in the order of the tensors.
@@ -149,7 +150,11 @@ fn statistics(network: &Network<'_>) -> Vec<String> {
 }
 
 /// The values of `names`, one after the other.
-fn flat(network: &Network<'_>, names: &[&String], counterparts: &Counterparts) -> Result<Vec<f32>, Diagnostics> {
+fn flat(
+    network: &Network<'_>,
+    names: &[&String],
+    counterparts: &Counterparts,
+) -> Result<Vec<f32>, Diagnostics> {
     let mut values = Vec::new();
     for name in names {
         let own = counterparts.get(*name).unwrap_or(name);

@@ -18,7 +18,8 @@ pub fn task_arithmetic(base: &[f32], models: &[&[f32]], weights: &[f64], scale: 
     assert_eq!(models.len(), weights.len(), "one weight for each model");
     let element = |(at, &start): (usize, &f32)| {
         let start = f64::from(start);
-        let learnt = models.iter().zip(weights).map(|(model, weight)| weight * (f64::from(model[at]) - start));
+        let learnt =
+            models.iter().zip(weights).map(|(model, weight)| weight * (f64::from(model[at]) - start));
         (start + scale * sum(learnt.collect())) as f32
     };
     base.iter().enumerate().map(element).collect()

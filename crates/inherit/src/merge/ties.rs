@@ -38,9 +38,7 @@ fn trim(mut vector: Vec<f64>, density: f64) -> Vec<f64> {
     }
     let mut order: Vec<usize> = (0..vector.len()).collect();
     // A total order, so which elements stay does not depend on how they are found.
-    order.select_nth_unstable_by(kept, |&a, &b| {
-        vector[b].abs().total_cmp(&vector[a].abs()).then(a.cmp(&b))
-    });
+    order.select_nth_unstable_by(kept, |&a, &b| vector[b].abs().total_cmp(&vector[a].abs()).then(a.cmp(&b)));
     order[kept..].iter().for_each(|&at| vector[at] = 0.0);
     vector
 }

@@ -27,7 +27,9 @@ pub(crate) struct Identities {
 /// Errors   a pattern that no tensor matches.
 pub(crate) fn identities(network: &Network<'_>, patterns: &[String]) -> Result<Identities, Diagnostics> {
     let mut problems = Diagnostics::default();
-    for pattern in patterns.iter().filter(|pattern| !network.tensors.iter().any(|name| matches(pattern, name))) {
+    for pattern in
+        patterns.iter().filter(|pattern| !network.tensors.iter().any(|name| matches(pattern, name)))
+    {
         let message = format!(
             "`model.identity` speaks of `{pattern}`, and the network has no layer or tensor of this name"
         );
@@ -138,7 +140,9 @@ fn conv(network: &Network<'_>, node: &Node) -> Result<BTreeMap<String, Tensor>, 
         usable.then_some(at as usize)
     };
     let (Some(row), Some(column)) = (tap(0), tap(1)) else {
-        return Err("no tap of its kernel stands over the pixel itself: write `padding = \"same\"`".to_owned());
+        return Err(
+            "no tap of its kernel stands over the pixel itself: write `padding = \"same\"`".to_owned()
+        );
     };
     let [_, channels, height, width] = shape[..] else { unreachable!("it has four axes") };
     let mut weight = vec![0f32; shape.iter().product()];
@@ -155,7 +159,10 @@ fn dense(network: &Network<'_>, node: &Node) -> Result<BTreeMap<String, Tensor>,
         Some(Attribute::Float(factor)) => factor == 1.0,
         _ => true,
     };
-    if !plain("alpha") || !plain("beta") || matches!(node.attribute("transA"), Some(Attribute::Int(flag)) if flag != 0) {
+    if !plain("alpha")
+        || !plain("beta")
+        || matches!(node.attribute("transA"), Some(Attribute::Int(flag)) if flag != 0)
+    {
         return Err("it scales or turns what it reads".to_owned());
     }
     let Some((name, shape)) = own(network, node, 1) else {
@@ -216,7 +223,8 @@ impl<'n, 'a> Chain<'n, 'a> {
         let nodes = network.nodes();
         let mut positive = BTreeSet::new();
         for node in &nodes {
-            let (Some(&input), Some(&output)) = (node.inputs.iter().flatten().next(), node.outputs.first()) else {
+            let (Some(&input), Some(&output)) = (node.inputs.iter().flatten().next(), node.outputs.first())
+            else {
                 continue;
             };
             let keeps = KEEPING.contains(&node.op_name()) || identities.contains(&output);
@@ -257,7 +265,12 @@ impl<'n, 'a> Chain<'n, 'a> {
 
     /// Whether the layer before the identity is followed by the same operators as in the parent, identities apart: then the
     /// activation behind it is the parent's.
-    fn kept_beside(&self, output: ValueId, parent: &Chain<'_, '_>, partners: &BTreeMap<String, Partner>) -> bool {
+    fn kept_beside(
+        &self,
+        output: ValueId,
+        parent: &Chain<'_, '_>,
+        partners: &BTreeMap<String, Partner>,
+    ) -> bool {
         let Some(layer) = self.layer_before(output) else { return false };
         let partner = handed_on(self.network, layer).find_map(|name| partners.get(name));
         let other = partner.and_then(|partner| {
@@ -306,8 +319,13 @@ impl<'n, 'a> Chain<'n, 'a> {
     /// Why the function would not be kept.
     fn what_follows(&self, output: ValueId) -> String {
         match self.behind(output).map(Node::op_name) {
-            Some("Relu") => "a ReLU comes behind it, and what it reads can be below 0: let it read what a ReLU gives".to_owned(),
-            Some(other) => format!("{other} comes behind it, which would be done twice: take the activation off"),
+            Some("Relu") => {
+                "a ReLU comes behind it, and what it reads can be below 0: let it read what a ReLU gives"
+                    .to_owned()
+            }
+            Some(other) => {
+                format!("{other} comes behind it, which would be done twice: take the activation off")
+            }
             None => "what comes behind it is not what it is in the parent".to_owned(),
         }
     }

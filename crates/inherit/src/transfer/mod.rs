@@ -130,7 +130,10 @@ impl Made {
             Ok(value) => Made {
                 value: value.clone(),
                 action: Action::Deepened,
-                ..Made::fresh(initial, "a layer that the parent does not have, as the identity: `model.identity`")
+                ..Made::fresh(
+                    initial,
+                    "a layer that the parent does not have, as the identity: `model.identity`",
+                )
             },
             Err(reason) => Made::refused(initial, reason.clone()),
         }

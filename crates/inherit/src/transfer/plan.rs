@@ -87,7 +87,7 @@ pub struct TensorPlan {
     pub inherited: usize,
     /// How it was found, and what changes.
     pub reason: String,
-    /// Digest of its value before the first training step.
+    /// Digest of its value before the first training step; empty where that is found only later.
     pub digest: String,
 }
 
@@ -135,7 +135,8 @@ impl TransferPlan {
         values: &[(String, Tensor)],
         only: Option<&dyn Fn(&str) -> bool>,
     ) -> Result<(), Vec<String>> {
-        let promised = self.tensors.iter().filter(|tensor| only.is_none_or(|only| only(&tensor.name)));
+        let promised = self.tensors.iter().filter(|tensor| !tensor.digest.is_empty());
+        let promised = promised.filter(|tensor| only.is_none_or(|only| only(&tensor.name)));
         let broken = |tensor: &&TensorPlan| {
             let found = values.iter().find(|(name, _)| *name == tensor.name);
             found.is_none_or(|(_, value)| value.digest().to_string() != tensor.digest)

@@ -48,14 +48,14 @@ fn net(seed: u64, of: Deep, labels: &str) -> Net {
 
 fn pool(build: &mut Build, x: ValueId) -> ValueId {
     let two = || Attribute::Ints(vec![2, 2]);
-    let attributes =
-        Attributes::from([("kernel_shape".to_owned(), two()), ("strides".to_owned(), two())]);
+    let attributes = Attributes::from([("kernel_shape".to_owned(), two()), ("strides".to_owned(), two())]);
     build.graph.push("pool", "MaxPool", attributes, &[x]).expect("pool")
 }
 
 fn deepened(child: &Net, parent: &Net, identity: &str) -> Transfer {
     let wishes = Wishes { identity: words(identity), seed: 4, ..Wishes::default() };
-    transfer(child.network(), parent.network(), "parent@1", &wishes).unwrap_or_else(|error| panic!("{error:?}"))
+    transfer(child.network(), parent.network(), "parent@1", &wishes)
+        .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 #[test]

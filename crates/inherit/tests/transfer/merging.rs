@@ -84,7 +84,10 @@ fn what_is_not_the_same_network_is_refused_with_the_first_difference() {
     for (other, words) in [
         (of(Cnn { labels: "zero two one", ..CNN }), ["class 2 is `one` in a@1", "`two` in b@1"]),
         (of(Cnn { labels: "zero one two three", ..CNN }), ["a@1 has 3 classes", "b@1 has 4"]),
-        (of(Cnn { filters: 5, ..CNN }), ["`conv1.weight` is float32[4, 1, 3, 3] in a@1", "float32[5, 1, 3, 3] in b@1"]),
+        (
+            of(Cnn { filters: 5, ..CNN }),
+            ["`conv1.weight` is float32[4, 1, 3, 3] in a@1", "float32[5, 1, 3, 3] in b@1"],
+        ),
         (of(Cnn { kernel: 5, ..CNN }), ["`conv1`: pads is [1, 1, 1, 1] in a@1", "[2, 2, 2, 2] in b@1"]),
         (of(Cnn { hidden: 7, ..CNN }), ["`hidden.weight` is float32[64, 6] in a@1", "[64, 7] in b@1"]),
         (of(Cnn { channels: 3, ..CNN }), ["the input is float32[batch, 1, 8, 8] in a@1", "[batch, 3, 8, 8]"]),

@@ -74,7 +74,8 @@ fn a_network_without_its_idle_units_computes_the_same() {
         (0..shape[0]).for_each(|row| [0, 3].iter().for_each(|unit| weight[row * shape[1] + unit] = 0.0));
         tensor::Tensor::new(shape, weight)
     };
-    let (weight, mut bias) = (idle("hidden.weight", [2, 5]), parent.tensor("hidden.bias").values::<f32>().to_vec());
+    let (weight, mut bias) =
+        (idle("hidden.weight", [2, 5]), parent.tensor("hidden.bias").values::<f32>().to_vec());
     bias[0] = -1.0;
     bias[3] = 0.0;
     let bias = tensor::Tensor::new([5], bias);
@@ -105,7 +106,9 @@ fn channels_that_go_leave_the_others_as_they_were() {
     };
     let origin: Vec<usize> = rows(value(&made, "conv1.weight"))
         .iter()
-        .map(|row| rows(parent.tensor("conv1.weight")).iter().position(|other| other == row).expect("one of them"))
+        .map(|row| {
+            rows(parent.tensor("conv1.weight")).iter().position(|other| other == row).expect("one of them")
+        })
         .collect();
     assert!(origin[0] < origin[1], "they keep their order: {origin:?}");
     for name in ["conv1.bias", "norm1.running_mean"] {

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod cache;
+mod heads;
 mod inheritance;
+mod merging;
 mod models;
 mod resume;
 mod support;
