@@ -21,6 +21,13 @@ fn merging(rules: &mut Rules) {
         rules.clash(message, "model.merge", "model.inherit").help.push(help.to_owned());
     }
     let list = |key: &str| rules.node(key).and_then(Node::list);
+    let averages = rules.text("model.merge.method") == Some("average");
+    if averages && list("model.merge.parents").is_some_and(|parents| parents.len() < 2) {
+        let message = "one model has nothing to be averaged with";
+        let help = "name another parent, or write `inherit` instead of `merge`";
+        rules.clash(message, "model.merge.parents", "model.merge.method").help.push(help.to_owned());
+    }
+    let list = |key: &str| rules.node(key).and_then(Node::list);
     let (Some(parents), Some(weights)) = (list("model.merge.parents"), list("model.merge.weights")) else {
         return;
     };
@@ -29,8 +36,7 @@ fn merging(rules: &mut Rules) {
     if parents != numbers.len() {
         let message = format!("there are {} weights for {parents} parents", numbers.len());
         rules.clash(message, "model.merge.weights", "model.merge.parents");
-    } else if rules.text("model.merge.method") == Some("average")
-        && numbers.iter().all(|weight| *weight == 0.0)
+    } else if averages && numbers.iter().all(|weight| *weight == 0.0)
     {
         let message = "all weights are 0, so nothing is averaged";
         rules.clash(message, "model.merge.weights", "model.merge.weights");

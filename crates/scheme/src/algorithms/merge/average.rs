@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::parents;
+use super::PARENTS;
 use crate::settings::{Absent, Algorithm, Kind, RealRange, Setting};
 
 /// The mean of models, element by element.
@@ -21,7 +21,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
           task with other seeds or settings.",
     source: "Wortsman et al. 2022, arXiv:2203.05482",
     settings: &[
-        parents(2),
+        PARENTS,
         Setting::new(
             "weights",
             Kind::List { of: &Kind::Real(RealRange::closed(0.0, 1e6)), min: 1, max: super::PARENTS_MAX },

@@ -55,15 +55,13 @@ impl Merge {
 /// A model in the registry.
 const MODEL: Kind = Kind::Text { max: 300 };
 
-const fn parents(min: usize) -> Setting {
-    Setting::new(
-        "parents",
-        Kind::List { of: &MODEL, min, max: PARENTS_MAX },
-        Absent::Required,
-        "The models: `NAME`, `NAME@N` or `NAME@ALIAS`. They must be the same network with the same classes; the \
-         first says what layers and tensors are called.",
-    )
-}
+const PARENTS: Setting = Setting::new(
+    "parents",
+    Kind::List { of: &MODEL, min: 1, max: PARENTS_MAX },
+    Absent::Required,
+    "The models: `NAME`, `NAME@N` or `NAME@ALIAS`. They must be the same network with the same classes; the first \
+     says what layers and tensors are called.",
+);
 
 /// Most models in a merge.
 const PARENTS_MAX: usize = 100;

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{BASE, SCALE, parents};
+use super::{BASE, PARENTS, SCALE};
 use crate::settings::{Absent, Algorithm, Kind, RealRange, Setting};
 
 /// What each model learnt beyond a base, added up.
@@ -25,7 +25,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
           learnt different tasks; a weight below 0 makes the base forget one.",
     source: "Ilharco et al. 2023, arXiv:2212.04089",
     settings: &[
-        parents(1),
+        PARENTS,
         BASE,
         Setting::new(
             "weights",

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{BASE, SCALE, parents};
+use super::{BASE, PARENTS, SCALE};
 use crate::settings::{Absent, Algorithm, Kind, Literal, RealRange, Setting};
 
 /// What models learnt beyond a base, without what is small and where they disagree.
@@ -26,7 +26,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
           `y = base + scale · mean{tᵢ : sign tᵢ = sign Σ t}`. Small and contradicting changes do not get into each other's way.",
     source: "Yadav et al. 2023, arXiv:2306.01708",
     settings: &[
-        parents(1),
+        PARENTS,
         BASE,
         Setting::new(
             "density",
