@@ -131,8 +131,6 @@ fn frequent(names: &[String], confusion: &[Vec<u64>], width: usize) -> String {
 
 /// What is left to say: where the model is, how large, how long it took.
 fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> String {
-    let epochs = report.epochs.len();
-    let mean = report.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs.max(1) as f64;
     let head = report.head.as_ref().map(|head| ("head", head_line(head)));
     let memory = report.peak_memory_bytes.map(|bytes| ("peak memory", quantities::bytes(bytes)));
     let all = [
@@ -142,17 +140,22 @@ fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> Stri
         ("parameters", quantities::count(report.parameters)),
         ("size", quantities::bytes(report.size_bytes)),
         ("trained", trained(report)),
-        (
-            "time",
-            format!(
-                "{} in all, {} an epoch on {}",
-                quantities::seconds(report.seconds_total),
-                quantities::seconds(mean),
-                quantities::counted(report.threads, "thread")
-            ),
-        ),
+        ("time", time(report)),
     ];
     facts(width, all.into_iter().chain(head).chain(memory))
+}
+
+fn time(report: &RunReport) -> String {
+    let (all, threads) =
+        (quantities::seconds(report.seconds_total), quantities::counted(report.threads, "thread"));
+    let seconds = report.epochs.iter().map(|epoch| epoch.seconds);
+    match report.epochs.len() {
+        0 => format!("{all} in all on {threads}"),
+        epochs => {
+            let mean = seconds.sum::<f64>() / epochs as f64;
+            format!("{all} in all, {} an epoch on {threads}", quantities::seconds(mean))
+        }
+    }
 }
 
 fn trained(report: &RunReport) -> String {

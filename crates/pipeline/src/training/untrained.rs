@@ -16,7 +16,10 @@ pub(super) fn untrained(training: &Training<'_>, journal: &mut Journal<'_, '_>) 
     };
     let tensors: Vec<(String, Tensor)> = plan.kept.iter().filter_map(start).collect();
     plan.check_inherited(&tensors, None)?;
-    let text = "no epoch is asked for: the weights stay as they start".to_owned();
-    journal.tell(&Event::Notice { text })?;
+    let text = match training.scheme.train.head {
+        Some(_) => "no epoch is asked for: nothing but the head is learnt",
+        None => "no epoch is asked for: the weights stay as they start",
+    };
+    journal.tell(&Event::Notice { text: text.to_owned() })?;
     Ok(Trained { history: History::default(), tensors })
 }

@@ -111,7 +111,8 @@ fn one_example_a_class_is_enough() {
     let data = others.digits_of(3);
     for head in HEADS {
         let how = format!("train.head='{head}'");
-        let few = ["data.split.train=1.0", "data.split.validation=0.0", "train.epochs=0", "model.inherit='parent'"];
+        let few =
+            ["data.split.train=1.0", "data.split.validation=0.0", "train.epochs=0", "model.inherit='parent'"];
         let scheme = project.scheme(&format!("{data}{CONVOLUTIONAL}"), &[&few[..], &[&*how]].concat());
         let report = project.run(&scheme).report().clone();
         let accuracy = report.metrics.test.value("accuracy").unwrap();
@@ -147,9 +148,7 @@ fn a_deeper_child_answers_as_its_parent() {
     let child = project.run(&project.scheme(&text, &[&deeper[..], &["train.epochs=0"]].concat()));
     let same = ["name='same'", "model.inherit='parent'", "train.epochs=0"];
     let parent = project.run(&project.scheme(&text, &same));
-    let loss = |report: &pipeline::RunReport| {
-        report.metrics.test.value("loss").expect("a loss")
-    };
+    let loss = |report: &pipeline::RunReport| report.metrics.test.value("loss").expect("a loss");
     assert!((loss(child.report()) - loss(parent.report())).abs() < 1e-6);
     assert_eq!(tensors(&project, "same"), tensors(&project, "parent"));
     let address = StoreAddress::Folder(project.store());

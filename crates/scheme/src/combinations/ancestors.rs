@@ -36,8 +36,7 @@ fn merging(rules: &mut Rules) {
     if parents != numbers.len() {
         let message = format!("there are {} weights for {parents} parents", numbers.len());
         rules.clash(message, "model.merge.weights", "model.merge.parents");
-    } else if averages && numbers.iter().all(|weight| *weight == 0.0)
-    {
+    } else if averages && numbers.iter().all(|weight| *weight == 0.0) {
         let message = "all weights are 0, so nothing is averaged";
         rules.clash(message, "model.merge.weights", "model.merge.weights");
     }
