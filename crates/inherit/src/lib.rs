@@ -13,6 +13,7 @@
 pub mod compare;
 pub mod few_shot;
 pub mod leak;
+pub mod merge;
 pub mod prove;
 pub mod score;
 pub mod transfer;

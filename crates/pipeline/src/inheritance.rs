@@ -1,5 +1,7 @@
 //! The parent of a run: found in the store, checked, and taken over into the child's plan.
 
+mod merging;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +10,7 @@ use graph::{Graph, ValueId};
 use inherit::transfer::{self, Action, Network, Rename, TransferPlan, Wishes};
 use scheme::{Architecture, Inherit, Layer, MemoryFiles, ResolvedScheme, Steps};
 use serde_json::Value;
-use store::{ModelVersion, Relation, Store, StoreAddress, StoreError};
+use store::{ModelVersion, ParentRecord, Relation, Store, StoreAddress, StoreError};
 use tensor::Tensor;
 
 use crate::architecture::{self, Plan};
@@ -17,6 +19,7 @@ use crate::keys::to_value;
 use crate::package::unpack;
 use crate::prepare::{Form, Prepared, prepare};
 use crate::source::source_of;
+use crate::training::head;
 
 /// Under which role the names of a model's input features are kept beside it.
 pub(crate) const FEATURES_ROLE: &str = "features";
@@ -38,6 +41,19 @@ pub(crate) struct Parent {
     labels: Vec<String>,
     features: Vec<String>,
     preprocessing: Value,
+    /// The models that it is, or was made of.
+    ancestors: Vec<Ancestor>,
+    /// What the user should know about how it came about.
+    remarks: Vec<String>,
+}
+
+/// A registered model that a child goes back to.
+struct Ancestor {
+    /// `name@N`.
+    id: String,
+    relation: Relation,
+    /// Its tensors by what the parent calls them, where that is another.
+    names: Option<BTreeMap<String, String>>,
 }
 
 /// The parent that `scheme` names, if it names one. `store` is the store as far as there is one.
@@ -47,17 +63,21 @@ pub(crate) fn parent_of(scheme: &ResolvedScheme, store: Option<&Store>) -> Resul
     let Some(wanted) = &scheme.model.inherit else { return Ok(None) };
     let Some(store) = store else {
         let message = format!("there is no model `{}` to inherit from: there is no store yet", wanted.parent);
-        let found = at(scheme, "model.inherit", Diagnostic::new("unknown-model", message));
+        let found = at(scheme, origin(scheme), Diagnostic::new("unknown-model", message));
         return Err(found.help("run the parent's scheme first, or name its store with `--store`").into());
     };
-    load(scheme, store, wanted).map(Some).map_err(|error| match error {
+    let found = match &wanted.merge {
+        Some(merge) => merging::merged(scheme, store, merge),
+        None => load(scheme, store, &wanted.parent),
+    };
+    found.map(Some).map_err(|error| match error {
         RunError::Diagnostics(found) => placed(scheme, found).into(),
         other => other,
     })
 }
 
-fn load(scheme: &ResolvedScheme, store: &Store, wanted: &Inherit) -> Result<Parent, RunError> {
-    let model = store.model(&wanted.parent)?;
+fn load(scheme: &ResolvedScheme, store: &Store, reference: &str) -> Result<Parent, RunError> {
+    let model = store.model(reference)?;
     refuse_recalled(store, &model.version)?;
     let graph = unpack(&store.graph(&model)?, &store.tensors(&model)?)?;
     let prediction = prediction(&graph).ok_or_else(|| {
@@ -82,6 +102,8 @@ fn load(scheme: &ResolvedScheme, store: &Store, wanted: &Inherit) -> Result<Pare
         labels: model.manifest.labels,
         features,
         preprocessing: model.manifest.preprocessing,
+        ancestors: vec![Ancestor { id: model.version.id(), relation: Relation::FineTunedFrom, names: None }],
+        remarks: Vec::new(),
     })
 }
 
@@ -114,13 +136,28 @@ fn layers(store: &Store, mut version: ModelVersion) -> Result<Option<Steps<Layer
         match registered_scheme(store, &version)?.model.architecture {
             Architecture::Layers(layers) => return Ok(Some(layers)),
             Architecture::Graph(_) => return Ok(None),
-            Architecture::Parent => {
-                let parents = store.parents(&version)?;
-                let Some(edge) = parents.iter().find(|edge| edge.relation == Relation::FineTunedFrom) else {
-                    return Ok(None);
-                };
-                version = store.resolve(&format!("{}@{}", edge.parent.0, edge.parent.1))?;
-            }
+            Architecture::Parent => match layered_parent(store, &version)? {
+                Some(parent) => version = parent,
+                None => return Ok(None),
+            },
+        }
+    }
+    Ok(None)
+}
+
+/// The parent whose layers a model without any in its scheme has: of several that were merged, one whose tensors have the
+/// same names.
+fn layered_parent(store: &Store, version: &ModelVersion) -> Result<Option<ModelVersion>, RunError> {
+    let names = |version: &ModelVersion| -> Result<Vec<String>, RunError> {
+        let tensors = store.model(&version.id())?.manifest.tensors;
+        Ok(tensors.into_iter().map(|tensor| tensor.name).collect())
+    };
+    for edge in store.parents(version)? {
+        let parent = store.resolve(&format!("{}@{}", edge.parent.0, edge.parent.1))?;
+        match edge.relation {
+            Relation::FineTunedFrom => return Ok(Some(parent)),
+            Relation::MergedFrom if names(&parent)? == names(version)? => return Ok(Some(parent)),
+            _ => {}
         }
     }
     Ok(None)
@@ -138,17 +175,20 @@ fn registered_scheme(store: &Store, version: &ModelVersion) -> Result<ResolvedSc
 pub(crate) fn no_layers(scheme: &ResolvedScheme, parent: Option<&Parent>) -> Diagnostic {
     let id = parent.map_or("the parent", |parent| parent.id.as_str());
     let message = format!("the network of {id} came from an ONNX file, and this scheme has no layers");
-    at(scheme, "model.inherit", Diagnostic::new("missing-layers", message))
+    at(scheme, origin(scheme), Diagnostic::new("missing-layers", message))
         .help("name the file again: `model.graph`; its tensors are then taken over from the parent")
 }
 
 /// Gives `plan` what it inherits, and the account of it.
+///
+/// `head`: tensors that `train.head` finds, so they are not the parent's.
 ///
 /// Errors   what the transfer refuses, and too small a share.
 pub(crate) fn take_over(
     scheme: &ResolvedScheme,
     prepared: &Prepared,
     parent: &Parent,
+    head: &[String],
     plan: &mut Plan,
 ) -> Result<(), Diagnostics> {
     let Some(wanted) = &scheme.model.inherit else { return Ok(()) };
@@ -160,18 +200,14 @@ pub(crate) fn take_over(
         labels: &prepared.summary.classes,
         features: &features,
     };
-    let other = Network {
-        graph: &parent.graph,
-        prediction: parent.prediction,
-        tensors: &parent.tensors,
-        labels: &parent.labels,
-        features: &parent.features,
-    };
-    let wishes = wishes(scheme, wanted)?;
-    let made =
-        transfer::transfer(child, other, &parent.id, &wishes).map_err(|found| placed(scheme, found))?;
+    let mut wishes = wishes(scheme, wanted)?;
+    wishes.fresh.extend_from_slice(head);
+    let made = transfer::transfer(child, parent.network(), &parent.id, &wishes)
+        .map_err(|found| placed(scheme, found))?;
     let mut account = made.plan;
+    head::announce(scheme, head, &mut account);
     account.differences.extend(preprocessing_difference(prepared, parent));
+    account.differences.extend(parent.remarks.iter().cloned());
     for (name, tensor) in &made.tensors {
         if let Some(id) = plan.graph.find_value(name) {
             plan.graph.set_constant(id, tensor.clone());
@@ -234,8 +270,20 @@ impl Plan {
     }
 }
 
+impl Parent {
+    /// What the lineage notes of the models that a child made by `plan` goes back to.
+    pub(crate) fn records(&self, plan: &Plan) -> Vec<ParentRecord> {
+        let record = |ancestor: &Ancestor| ParentRecord {
+            reference: ancestor.id.clone(),
+            relation: ancestor.relation,
+            successors: merging::through(successors(plan), ancestor.names.as_ref()),
+        };
+        self.ancestors.iter().map(record).collect()
+    }
+}
+
 /// The tensors that something was taken over into, with the parent's.
-pub(crate) fn successors(plan: &Plan) -> Vec<(String, String)> {
+fn successors(plan: &Plan) -> Vec<(String, String)> {
     let tensors = plan.summary.transfer.iter().flat_map(|transfer| &transfer.tensors);
     let taken = tensors.filter(|tensor| tensor.inherited > 0);
     taken.filter_map(|tensor| Some((tensor.name.clone(), tensor.from.clone()?))).collect()
@@ -254,7 +302,8 @@ fn wishes(scheme: &ResolvedScheme, wanted: &Inherit) -> Result<Wishes, Diagnosti
             }
         }
     }
-    problems.or(Wishes { rename, fresh: wanted.fresh.clone(), seed: scheme.seed })
+    let (fresh, identity) = (wanted.fresh.clone(), wanted.identity.clone());
+    problems.or(Wishes { rename, fresh, identity, seed: scheme.seed })
 }
 
 /// The names of a table's input features; none for images, whose channels have an order of their own.
@@ -290,10 +339,16 @@ fn at(scheme: &ResolvedScheme, key: &str, diagnostic: Diagnostic) -> Diagnostic 
     }
 }
 
+/// The key that says where the network starts.
+fn origin(scheme: &ResolvedScheme) -> &'static str {
+    let merges = scheme.model.inherit.as_ref().is_some_and(|inherit| inherit.merge.is_some());
+    if merges { "model.merge.parents" } else { "model.inherit" }
+}
+
 /// Diagnostics without a place of their own point at the parent's name.
 fn placed(scheme: &ResolvedScheme, found: Diagnostics) -> Diagnostics {
     let place = |diagnostic: Diagnostic| match diagnostic.labels.is_empty() {
-        true => at(scheme, "model.inherit", diagnostic),
+        true => at(scheme, origin(scheme), diagnostic),
         false => diagnostic,
     };
     Diagnostics(found.0.into_iter().map(place).collect())

@@ -60,6 +60,9 @@ impl Keys {
             // The values that start anew, and what is copied where a layer grows, are a function of the seed.
             plan.field(&parent.0).field(&scheme.seed.to_le_bytes()).field(setting("train.freeze").as_bytes());
         }
+        if scheme.train.head.is_some() {
+            plan.field(setting("train.head").as_bytes());
+        }
         // They decide whether the network fits into memory.
         plan.field(setting("train.batch_size").as_bytes()).field(setting("train.optimizer").as_bytes());
         let plan = plan.finish();

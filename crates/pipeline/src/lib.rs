@@ -41,5 +41,5 @@ pub use export::{export_onnx, export_safetensors};
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
 pub use records::{SeenIn, Sighting, Sightings, who_saw};
-pub use report::{EpochReport, RunReport, StageReport};
+pub use report::{EpochReport, HeadReport, RunReport, StageReport};
 pub use run::{RunOptions, run};

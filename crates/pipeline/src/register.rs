@@ -2,7 +2,7 @@
 
 use graph::{Graph, ValueId};
 use scheme::ResolvedScheme;
-use store::{About, By, EngineFacts, ModelRecord, ParentRecord, Port, Registered, Relation, Store};
+use store::{About, By, EngineFacts, ModelRecord, Port, Registered, Store};
 use tensor::Tensor;
 
 use crate::architecture::Plan;
@@ -50,11 +50,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
     if let Some(transfer) = &plan.summary.transfer {
         attachments.push((inheritance::PLAN_ROLE.to_owned(), to_value(transfer).to_string().into_bytes()));
     }
-    let parents = parent.map(|parent| ParentRecord {
-        reference: parent.id.clone(),
-        relation: Relation::FineTunedFrom,
-        successors: inheritance::successors(plan),
-    });
+    let parents = parent.map(|parent| parent.records(plan)).unwrap_or_default();
     let data_digest = prepared.summary.digest.parse();
     let record = ModelRecord {
         name: scheme.name.clone(),
@@ -74,7 +70,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
             format_version: keys::ENGINE_VERSION,
         },
         about: about(scheme),
-        parents: parents.into_iter().collect(),
+        parents,
         attachments,
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };

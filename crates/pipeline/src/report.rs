@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::{DataSummary, Stage};
 use crate::metrics::Metrics;
+pub use crate::training::head::HeadReport;
 
 /// The account of a finished run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,11 @@ pub struct RunReport {
     pub metrics: Metrics,
     /// Every epoch in order.
     pub epochs: Vec<EpochReport>,
-    /// The epoch whose weights were kept, from 1.
+    /// The epoch whose weights were kept, from 1; 0 if there was none.
     pub best_epoch: usize,
+    /// How the last layer was found before the first epoch, if `train.head` asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadReport>,
     /// Threads of the run that trained.
     pub threads: usize,
     /// What all randomness is a function of.

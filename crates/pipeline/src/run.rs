@@ -22,7 +22,7 @@ use crate::register::{Finished, register};
 use crate::report::RunReport;
 use crate::session::{Open, Session};
 use crate::source::source_of;
-use crate::training::{Trained, Training, batch_size, train};
+use crate::training::{Trained, Training, batch_size, head, train};
 
 /// How a scheme is run. Nothing of it changes the model, except the level in the last digits.
 #[derive(Debug, Clone)]
@@ -178,14 +178,19 @@ fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained
     let scheme = session.scheme;
     work.examples(scheme)?;
     work.plan(scheme)?;
-    let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
+    let (Some(plan), Some(examples)) = (&mut work.plan, &work.examples) else {
         unreachable!("both were made just now")
     };
     let batch_size = batch_size(scheme, &work.prepared);
     let trained = session.stage(Stage::Train, key, |session| {
         let (options, store) = (session.options, session.open.store());
         let training = Training { scheme, options, store, key, plan, examples, batch_size };
-        train(&training, &mut session.journal)
+        let found = head::find(&training, &mut session.journal)?;
+        plan.set_tensors(found.as_ref().map_or(&[], |found| &found.tensors))?;
+        let training = Training { scheme, options, store, key, plan, examples, batch_size };
+        let mut trained = train(&training, &mut session.journal)?;
+        trained.history.head = found.map(|found| found.report);
+        Ok(trained)
     })?;
     session.keep_tensors(key, &trained)?;
     session.open.store().clear_checkpoints(key)?;
@@ -281,6 +286,7 @@ fn register_stage(
         metrics,
         epochs: history.epochs,
         best_epoch: history.best_epoch,
+        head: history.head,
         threads: session.options.threads,
         seed: session.scheme.seed,
         cpu_level: session.options.level.name().to_owned(),

@@ -47,7 +47,9 @@ mod tree;
 mod upgrade;
 mod values;
 
-pub use algorithms::{Adam, AdamW, GradientDescent, Momentum, Optimizer, Sgd};
+pub use algorithms::{
+    Adam, AdamW, Average, GradientDescent, Merge, Momentum, Optimizer, Sgd, TaskArithmetic, Ties,
+};
 pub use child::{ChildText, NewChild};
 pub use diff::{Change, Difference, KeyValue, diff};
 pub use explain::{Explanation, Overridden};
@@ -61,8 +63,8 @@ pub use resolved::{Answer, Origin, ResolvedScheme};
 pub use schema::json_schema;
 pub use sections::{
     About, Activation, Adjust, Architecture, Baseline, BatchNorm, Conv, CsvTable, Data, Dense, Dropout,
-    EarlyStopping, Evaluate, Filter, Format, Fractions, IdxFiles, ImageFolder, Inherit, Init, Keep, Layer,
-    Loss, MeanDeviation, Metric, Model, Padding, Pool, Preprocess, Resize, RowImage, Scale, Source, Split,
-    Step, Steps, TargetForm, Task, Train, Units,
+    EarlyStopping, Evaluate, Filter, Format, Fractions, Head, IdxFiles, ImageFolder, Inherit, Init, Keep,
+    Layer, Loss, MeanDeviation, Metric, Model, Padding, Pool, Preprocess, Resize, RowImage, Scale, Source,
+    Split, Step, Steps, TargetForm, Task, Train, Units,
 };
 pub use upgrade::{FORMAT, FormatChange, upgrade};

@@ -104,10 +104,10 @@ fn visible(mistakes: &Diagnostics) -> BTreeSet<FileId> {
 fn editors_get_documentation() {
     let schema = json_schema();
     let expect = json!({
-        "type": "integer", "minimum": 1, "maximum": 100_000, "default": 10,
-        "description": "Passes over the training part.",
+        "type": "integer", "minimum": 1, "maximum": 65_536, "default": 32,
+        "description": "Examples per step.",
     });
-    assert_eq!(schema["properties"]["train"]["properties"]["epochs"], expect);
+    assert_eq!(schema["properties"]["train"]["properties"]["batch_size"], expect);
     let steps = schema["properties"]["model"]["properties"]["layers"]["patternProperties"].as_object();
     let stride = &steps.and_then(|steps| steps.values().next()).unwrap()["properties"]["stride"];
     assert_eq!(stride["anyOf"].as_array().unwrap().len(), 2, "that of convolutions and that of pools");

@@ -44,6 +44,9 @@ pub(crate) struct Form {
     /// The files
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+    /// Also bring what an older scheme format said into the newest one, and tell what changed
+    #[arg(long)]
+    pub(crate) upgrade: bool,
     /// Write nothing; fail if a file is not in form
     #[arg(long)]
     pub(crate) check: bool,

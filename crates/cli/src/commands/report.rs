@@ -1,7 +1,7 @@
 //! What a run came to, in tables.
 
-use pipeline::RunReport;
 use pipeline::metrics::{Baseline, ClassificationMetrics, Metrics, PartMetrics};
+use pipeline::{HeadReport, RunReport};
 use store::StoreAddress;
 
 use crate::tables::{Column, facts, paragraph, table};
@@ -131,8 +131,7 @@ fn frequent(names: &[String], confusion: &[Vec<u64>], width: usize) -> String {
 
 /// What is left to say: where the model is, how large, how long it took.
 fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> String {
-    let epochs = report.epochs.len();
-    let mean = report.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / epochs.max(1) as f64;
+    let head = report.head.as_ref().map(|head| ("head", head_line(head)));
     let memory = report.peak_memory_bytes.map(|bytes| ("peak memory", quantities::bytes(bytes)));
     let all = [
         ("model", report.model.clone()),
@@ -140,18 +139,42 @@ fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> Stri
         ("store", store.to_string()),
         ("parameters", quantities::count(report.parameters)),
         ("size", quantities::bytes(report.size_bytes)),
-        ("trained", format!("{}, epoch {} kept", quantities::counted(epochs, "epoch"), report.best_epoch)),
-        (
-            "time",
-            format!(
-                "{} in all, {} an epoch on {}",
-                quantities::seconds(report.seconds_total),
-                quantities::seconds(mean),
-                quantities::counted(report.threads, "thread")
-            ),
-        ),
+        ("trained", trained(report)),
+        ("time", time(report)),
     ];
-    facts(width, all.into_iter().chain(memory))
+    facts(width, all.into_iter().chain(head).chain(memory))
+}
+
+fn time(report: &RunReport) -> String {
+    let (all, threads) =
+        (quantities::seconds(report.seconds_total), quantities::counted(report.threads, "thread"));
+    let seconds = report.epochs.iter().map(|epoch| epoch.seconds);
+    match report.epochs.len() {
+        0 => format!("{all} in all on {threads}"),
+        epochs => {
+            let mean = seconds.sum::<f64>() / epochs as f64;
+            format!("{all} in all, {} an epoch on {threads}", quantities::seconds(mean))
+        }
+    }
+}
+
+fn trained(report: &RunReport) -> String {
+    match report.epochs.len() {
+        0 if report.head.is_some() => "the head alone".to_owned(),
+        0 => "not at all: the weights are those that it started with".to_owned(),
+        epochs => format!("{}, epoch {} kept", quantities::counted(epochs, "epoch"), report.best_epoch),
+    }
+}
+
+/// How the last layer was found.
+fn head_line(head: &HeadReport) -> String {
+    let how = head.strength.map_or(String::new(), |strength| format!(", L2 strength {strength}"));
+    format!(
+        "{}{how}, from {} of {}",
+        head.method,
+        quantities::counted(head.features, "feature"),
+        quantities::counted(head.examples, "example")
+    )
 }
 
 /// The digest, or where that is too long, enough of it to name the model.

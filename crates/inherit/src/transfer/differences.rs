@@ -74,7 +74,8 @@ fn settings(own: &Node, other: &Node) -> Vec<String> {
     SETTINGS.iter().filter_map(difference).collect()
 }
 
-fn words(value: graph::Attribute) -> String {
+/// An attribute's value for a sentence.
+pub(crate) fn words(value: graph::Attribute) -> String {
     match value {
         graph::Attribute::Int(value) => value.to_string(),
         graph::Attribute::Float(value) => value.to_string(),

@@ -7,6 +7,7 @@
 mod colours;
 mod compose;
 mod differences;
+mod identity;
 mod labels;
 mod maps;
 mod matching;
@@ -22,10 +23,12 @@ use base::Diagnostics;
 use tensor::Tensor;
 
 use compose::compose;
-use matching::{How, Partner, partners};
+use matching::{How, Partner};
 use relate::{Change, Relations, Resized, Sides, axis_map};
 use spaces::{Axis, Kind};
 
+pub(crate) use differences::words as attribute_words;
+pub(crate) use matching::partners;
 pub use network::Network;
 pub use plan::{Action, ClassRow, FeatureColumn, TensorPlan, TransferPlan};
 pub use rename::{Rename, matches};
@@ -37,6 +40,8 @@ pub struct Wishes {
     pub rename: Vec<Rename>,
     /// Patterns of names that start anew whatever the parent has.
     pub fresh: Vec<String>,
+    /// Patterns of names of layers that start as the identity: the child is deeper than the parent.
+    pub identity: Vec<String>,
     /// Decides which units are copied where a layer grows.
     pub seed: u64,
 }
@@ -65,16 +70,21 @@ pub fn transfer(
 ) -> Result<Transfer, Diagnostics> {
     labels::check_clashes(child.labels, parent.labels)?;
     let fresh = |tensor: &String| wishes.fresh.iter().any(|pattern| matches(pattern, tensor));
+    let identities = identity::identities(&child, &wishes.identity)?;
     // What starts anew takes part in nothing, so that it cannot be ambiguous either.
-    let taking: Vec<String> = child.tensors.iter().filter(|tensor| !fresh(tensor)).cloned().collect();
+    let takes = |tensor: &&String| !fresh(tensor) && !identities.tensors.contains(*tensor);
+    let taking: Vec<String> = child.tensors.iter().filter(takes).cloned().collect();
     let partners = partners(&Network { tensors: &taking, ..child }, &parent, &wishes.rename)?;
-    let sides = Sides::new(child, parent, wishes.seed);
+    let starts = identities.starts(&child, &parent, &partners);
+    let passing = starts.iter().filter(|(_, start)| start.is_ok()).map(|(name, _)| name.clone()).collect();
+    let sides = Sides::new(child, parent, wishes.seed, &passing);
     let relations = sides.relations(&partners);
     let mut tensors = Vec::new();
     let mut plans = Vec::new();
     for tensor in child.tensors {
         let Some(initial) = child.tensor(tensor) else { continue };
         let made = match partners.get(tensor) {
+            _ if starts.contains_key(tensor) => Made::identity(initial, &starts[tensor]),
             Some(partner) => successor(&sides, &relations, tensor, initial, partner),
             None if fresh(tensor) => Made::fresh(initial, "the scheme says so: `model.fresh`"),
             None => Made::fresh(initial, "the parent has no tensor for it"),
@@ -113,6 +123,20 @@ struct Made {
 impl Made {
     fn fresh(initial: &Tensor, reason: &str) -> Self {
         Made { value: initial.clone(), inherited: 0, action: Action::Fresh, changes: vec![reason.to_owned()] }
+    }
+
+    fn identity(initial: &Tensor, start: &Result<Tensor, String>) -> Self {
+        match start {
+            Ok(value) => Made {
+                value: value.clone(),
+                action: Action::Deepened,
+                ..Made::fresh(
+                    initial,
+                    "a layer that the parent does not have, as the identity: `model.identity`",
+                )
+            },
+            Err(reason) => Made::refused(initial, reason.clone()),
+        }
     }
 
     fn refused(initial: &Tensor, reason: String) -> Self {

@@ -22,6 +22,8 @@ pub enum Action {
     Widened,
     /// The parent's most important units.
     Narrowed,
+    /// A layer more than the parent has, which passes on what it reads.
+    Deepened,
     /// It starts anew.
     Fresh,
     /// The parent has a tensor for it that cannot be taken over.
@@ -39,6 +41,7 @@ impl Action {
             Action::Resized => "resized",
             Action::Widened => "widened",
             Action::Narrowed => "narrowed",
+            Action::Deepened => "deepened",
             Action::Fresh => "fresh",
             Action::Refused => "refused",
         }
@@ -84,7 +87,7 @@ pub struct TensorPlan {
     pub inherited: usize,
     /// How it was found, and what changes.
     pub reason: String,
-    /// Digest of its value before the first training step.
+    /// Digest of its value before the first training step; empty where that is found only later.
     pub digest: String,
 }
 
@@ -107,7 +110,11 @@ impl TransferPlan {
     /// Every tensor that the parent has and that cannot be taken over.
     pub fn refusals(&self) -> Diagnostics {
         let refusal = |tensor: &TensorPlan| {
-            let from = tensor.from.as_deref().unwrap_or_default();
+            let Some(from) = tensor.from.as_deref() else {
+                let message = format!("`{}` cannot start as the identity: {}", tensor.name, tensor.reason);
+                return Diagnostic::new("refused-tensor", message)
+                    .help("or take the layer out of `model.identity`: then it starts anew");
+            };
             let message =
                 format!("`{}` cannot take over `{from}` of {}: {}", tensor.name, self.parent, tensor.reason);
             Diagnostic::new("refused-tensor", message)
@@ -128,7 +135,8 @@ impl TransferPlan {
         values: &[(String, Tensor)],
         only: Option<&dyn Fn(&str) -> bool>,
     ) -> Result<(), Vec<String>> {
-        let promised = self.tensors.iter().filter(|tensor| only.is_none_or(|only| only(&tensor.name)));
+        let promised = self.tensors.iter().filter(|tensor| !tensor.digest.is_empty());
+        let promised = promised.filter(|tensor| only.is_none_or(|only| only(&tensor.name)));
         let broken = |tensor: &&TensorPlan| {
             let found = values.iter().find(|(name, _)| *name == tensor.name);
             found.is_none_or(|(_, value)| value.digest().to_string() != tensor.digest)

@@ -1,6 +1,6 @@
 //! Which of the parent's spaces each of the child's goes back to, and how its units are made of the parent's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tensor::{Random, Tensor};
 
@@ -46,8 +46,15 @@ pub(crate) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    pub(crate) fn new(child: Network<'a>, parent: Network<'a>, seed: u64) -> Self {
-        let (child_spaces, parent_spaces) = (Spaces::of(&child), Spaces::of(&parent));
+    /// `passing`: tensors of layers of the child that start as the identity.
+    pub(crate) fn new(
+        child: Network<'a>,
+        parent: Network<'a>,
+        seed: u64,
+        passing: &BTreeSet<String>,
+    ) -> Self {
+        let child_spaces = Spaces::of(&child, passing);
+        let parent_spaces = Spaces::of(&parent, &BTreeSet::new());
         Sides { child, parent, child_spaces, parent_spaces, seed }
     }
 

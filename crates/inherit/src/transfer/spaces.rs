@@ -4,7 +4,7 @@
 //! Every tensor that touches the same units shares their space: a convolution's filters, its bias, the normalisation
 //! behind it and the next layer's inputs all run over one. A residual sum makes one space of two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use graph::{Attribute, Node, ValueId};
 
@@ -112,9 +112,9 @@ const COMBINING: [&str; 5] = ["Add", "Div", "Mul", "Pow", "Sub"];
 const POOLING: [&str; 4] = ["AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool"];
 
 impl Spaces {
-    /// Walks `network` from its input.
-    pub(crate) fn of(network: &Network<'_>) -> Self {
-        let mut walk = Walk { network, spaces: Spaces::default(), flows: BTreeMap::new() };
+    /// Walks `network` from its input. A layer with a tensor in `passing` hands on what it reads: it makes no space.
+    pub(crate) fn of(network: &Network<'_>, passing: &BTreeSet<String>) -> Self {
+        let mut walk = Walk { network, passing, spaces: Spaces::default(), flows: BTreeMap::new() };
         if let Some(start) = network.start() {
             walk.begin(start);
         }
@@ -178,6 +178,7 @@ impl Spaces {
 
 struct Walk<'n, 'a> {
     network: &'n Network<'a>,
+    passing: &'n BTreeSet<String>,
     spaces: Spaces,
     flows: BTreeMap<ValueId, Flow>,
 }
@@ -203,6 +204,13 @@ impl Walk<'_, '_> {
     fn node(&mut self, node: &Node) {
         let Some(&output) = node.outputs.first() else { return };
         let name = node.op_name();
+        let mut tensors = node.inputs.iter().flatten().map(|&id| &self.network.graph.value(id).name);
+        if tensors.any(|name| self.passing.contains(name)) {
+            if let Some(flow) = self.flow(node, 0) {
+                self.flows.insert(output, flow);
+            }
+            return;
+        }
         let flow = match name {
             "Conv" => self.conv(node),
             "Gemm" | "MatMul" => self.dense(node),

@@ -1,6 +1,9 @@
 //! What children take over from parents.
 
+mod deepening;
+mod merging;
 mod networks;
+mod sizes;
 
 use base::Diagnostics;
 use graph::{Graph, evaluate};

@@ -25,6 +25,7 @@ use crate::error::RunError;
 use crate::events::ModelSummary;
 use crate::inheritance::{self, Parent};
 use crate::prepare::{Form, Prepared};
+use crate::training::head;
 
 use builder::Builder;
 pub(crate) use copy::{Copied, copy_into};
@@ -106,8 +107,9 @@ pub(crate) fn plan(
     answer::add(&mut builder, input)?;
     let mut plan = builder.finish();
     freeze::freeze(scheme, &mut plan)?;
+    let head = head::tensors(scheme, &plan)?;
     if let Some(parent) = parent {
-        inheritance::take_over(scheme, prepared, parent, &mut plan)?;
+        inheritance::take_over(scheme, prepared, parent, &head, &mut plan)?;
     }
     Ok(plan)
 }

@@ -5,9 +5,11 @@
 
 mod checkpoint;
 mod epoch;
+pub(crate) mod head;
 mod objective;
 mod prefix;
 mod progress;
+mod untrained;
 mod validation;
 
 use base::Digest;
@@ -34,12 +36,15 @@ pub(crate) use validation::EVALUATION_BATCH;
 use validation::Validator;
 
 /// What training came to, without the tensors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     pub(crate) epochs: Vec<EpochReport>,
     /// The epoch with the lowest validation loss so far, from 1; 0 before the first.
     pub(crate) best_epoch: usize,
     pub(crate) stopped_early: bool,
+    /// How the head was found before the first epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) head: Option<head::HeadReport>,
 }
 
 /// What training came to.
@@ -107,6 +112,9 @@ impl Training<'_> {
 ///
 /// Errors   a loss that is no number any more; an observer that wants to stop; the world. What was checkpointed stays.
 pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> Result<Trained, RunError> {
+    if training.scheme.train.epochs == 0 {
+        return untrained::untrained(training, journal);
+    }
     let plan = training.plan;
     let divided = match training.scheme.train.cache_frozen {
         Some(false) => None,
@@ -127,11 +135,7 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
     let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
     let mut validator = Validator::new(&learner);
     let mut best: Option<Vec<(String, Tensor)>> = None;
-    let mut position = Position {
-        epoch: 0,
-        counts: Counts::default(),
-        history: History { epochs: Vec::new(), best_epoch: 0, stopped_early: false },
-    };
+    let mut position = Position { epoch: 0, counts: Counts::default(), history: History::default() };
     match load(training, journal)? {
         Some(saved) => {
             trainer.restore(&saved.state)?;

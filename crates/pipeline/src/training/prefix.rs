@@ -43,6 +43,16 @@ pub(super) struct Activations {
 }
 
 impl Activations {
+    /// Numbers in a row.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Those of one of the dataset's rows that training or validation uses.
+    pub(super) fn row(&self, row: u32) -> &[f32] {
+        &self.values[row as usize * self.width..][..self.width]
+    }
+
     /// They, with the examples' targets.
     pub(super) fn feed<'a>(&'a self, examples: &'a Examples) -> Feed<'a> {
         let rows = self.values.len() / self.width;
@@ -58,8 +68,15 @@ impl Activations {
 /// Divides the network of `plan` behind what does not change; `None` where nothing of weight would be saved, or where the
 /// parts hang together by more than one value.
 pub(super) fn divide(plan: &Plan) -> Result<Option<Divided>, GraphError> {
+    match cut(plan) {
+        Some(cut) => divide_at(plan, cut),
+        None => Ok(None),
+    }
+}
+
+/// Divides the network of `plan` at the value `cut`; `None` if that has no fixed size.
+pub(super) fn divide_at(plan: &Plan, cut: ValueId) -> Result<Option<Divided>, GraphError> {
     let graph = &plan.graph;
-    let Some(cut) = cut(plan) else { return Ok(None) };
     let lengths: Option<Vec<usize>> = graph.ty(cut).shape.0.iter().skip(1).map(|dim| dim.known()).collect();
     let Some(width) = lengths.map(|lengths| lengths.iter().product()) else { return Ok(None) };
     let mut before = Graph::new("prefix");

@@ -3,7 +3,9 @@
 mod bad_input;
 mod cache;
 mod few;
+mod heads;
 mod inheritance;
+mod merging;
 mod models;
 mod resume;
 mod support;

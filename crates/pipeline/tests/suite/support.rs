@@ -53,7 +53,12 @@ impl Project {
 
     /// IDX files of three classes of 8 x 8 images, told apart by which corner is bright; returns `[data]`.
     pub(crate) fn digits(&self) -> String {
-        for (part, count) in [("train", 200), ("test", 60)] {
+        self.digits_of(200)
+    }
+
+    /// The same with so many images to learn from.
+    pub(crate) fn digits_of(&self, train: usize) -> String {
+        for (part, count) in [("train", train), ("test", 60)] {
             let random = Random::new(1, part);
             let pixel = |image: usize, at: usize| {
                 let (row, column, class) = (at / 8, at % 8, image % 3);

@@ -9,12 +9,15 @@ use crate::settings::{Absent, Family, Literal, Section};
 mod adam;
 mod adamw;
 mod gradient_descent;
+mod merge;
 mod momentum;
 mod sgd;
 
 pub use adam::Adam;
 pub use adamw::AdamW;
 pub use gradient_descent::GradientDescent;
+pub(crate) use merge::MERGE;
+pub use merge::{Average, Merge, TaskArithmetic, Ties};
 pub use momentum::Momentum;
 pub use sgd::Sgd;
 

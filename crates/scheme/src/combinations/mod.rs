@@ -10,6 +10,7 @@ use crate::merge::at;
 use crate::tree::{Node, Place, Table};
 
 mod choice;
+mod ancestors;
 mod data;
 mod learning;
 mod model;
@@ -25,6 +26,7 @@ pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut
     split::check(&mut rules);
     model::check(&mut rules);
     learning::check(&mut rules);
+    ancestors::check(&mut rules);
 }
 
 /// The tree that rules look at, and where they report.

@@ -1,5 +1,6 @@
 //! Rules of `[model]`.
 
+use super::ancestors::has_parent;
 use super::{Rules, op};
 use crate::tree::{Node, Value};
 
@@ -15,7 +16,7 @@ pub(super) fn check(rules: &mut Rules) {
         let message = "a model has either `layers` or a `graph`";
         let help = "a child that turns to a graph writes `unset = [\"model.layers\"]`";
         rules.clash(message, "model.graph", "model.layers").help.push(help.to_owned());
-    } else if !graph && !written && !rules.given("model.inherit") && model.table().is_some() {
+    } else if !graph && !written && !has_parent(rules) && model.table().is_some() {
         rules
             .missing("the model has no layers: write [model.layers.NAME] tables, or name a `graph`", "model");
     }
@@ -27,8 +28,8 @@ pub(super) fn check(rules: &mut Rules) {
 
 /// What only means something with a parent, and rules that do not parse.
 fn inheriting(rules: &mut Rules) {
-    for key in ["model.rename", "model.fresh", "model.min_inherited"] {
-        if rules.node(key).is_some() && !rules.given("model.inherit") {
+    for key in ["model.rename", "model.fresh", "model.identity", "model.min_inherited"] {
+        if rules.node(key).is_some() && !has_parent(rules) {
             let message =
                 format!("`{key}` says what is taken over from a parent, and there is no `model.inherit`");
             rules.clash(message, key, key).help.push("write `inherit = \"NAME@N\"` in [model]".to_owned());

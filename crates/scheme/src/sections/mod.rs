@@ -5,6 +5,7 @@ use crate::settings::{Absent, Kind, Literal, Section, Setting};
 mod about;
 mod data;
 mod evaluate;
+mod head;
 mod layers;
 mod model;
 mod preprocess;
@@ -17,6 +18,7 @@ pub use data::{
     Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, RowImage, Source, TargetForm, Task,
 };
 pub use evaluate::{Baseline, Evaluate, Metric};
+pub use head::Head;
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
 pub use model::{Architecture, Inherit, Init, Model};
 pub use preprocess::{MeanDeviation, Preprocess, Resize, Scale};

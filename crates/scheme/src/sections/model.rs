@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{LAYERS, Layer};
 use super::steps::Steps;
+use crate::algorithms::{MERGE, Merge};
 use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
 
 /// The network.
@@ -34,12 +35,16 @@ pub enum Architecture {
 /// What is taken over from an earlier model, tensor by tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inherit {
-    /// `name`, `name@N` or `name@alias`.
+    /// `name`, `name@N` or `name@alias`; of several that are merged, the first.
     pub parent: String,
+    /// How it is merged with others.
+    pub merge: Option<Merge>,
     /// Rules `CHILD = PARENT` about names of tensors or layers.
     pub rename: Vec<String>,
     /// Patterns of names that start anew.
     pub fresh: Vec<String>,
+    /// Patterns of names of layers that start as the identity.
+    pub identity: Vec<String>,
     /// The least share of the elements that must come from the parent.
     pub min_inherited: f64,
 }
@@ -63,8 +68,10 @@ struct ModelKeys {
     graph: Option<PathBuf>,
     init: Init,
     inherit: Option<String>,
+    merge: Option<Merge>,
     rename: Option<Vec<String>>,
     fresh: Option<Vec<String>>,
+    identity: Option<Vec<String>>,
     min_inherited: Option<f64>,
 }
 
@@ -75,13 +82,17 @@ impl TryFrom<ModelKeys> for Model {
         let architecture = match (keys.layers, keys.graph) {
             (Some(layers), None) => Architecture::Layers(layers),
             (None, Some(path)) => Architecture::Graph(path),
-            (None, None) if keys.inherit.is_some() => Architecture::Parent,
+            (None, None) if keys.inherit.is_some() || keys.merge.is_some() => Architecture::Parent,
             _ => return Err("a model has either layers or a graph"),
         };
-        let inherit = keys.inherit.map(|parent| Inherit {
+        let first = |merge: &Merge| merge.parents().first().cloned();
+        let parent = keys.inherit.or_else(|| keys.merge.as_ref().and_then(first));
+        let inherit = parent.map(|parent| Inherit {
             parent,
+            merge: keys.merge,
             rename: keys.rename.unwrap_or_default(),
             fresh: keys.fresh.unwrap_or_default(),
+            identity: keys.identity.unwrap_or_default(),
             min_inherited: keys.min_inherited.unwrap_or(0.0),
         });
         Ok(Model { architecture, init: keys.init, inherit })
@@ -91,7 +102,7 @@ impl TryFrom<ModelKeys> for Model {
 /// `[model]`.
 pub(crate) const MODEL: Section = Section {
     title: "`[model]`: the network",
-    doc: "Either `layers` or `graph`, and with `inherit` also neither: then the layers are the parent's.",
+    doc: "Either `layers` or `graph`, and with `inherit` or `merge` also neither: then the layers are the parent's.",
     settings: &[
         Setting::new("layers", Kind::Steps(&LAYERS), Absent::Nothing, "The layers, in order."),
         Setting::new(
@@ -121,24 +132,38 @@ pub(crate) const MODEL: Section = Section {
              `heirloom inherit plan` tells tensor by tensor what is taken over.",
         ),
         Setting::new(
+            "merge",
+            Kind::Table(&MERGE),
+            Absent::Nothing,
+            "Several registered models whose tensors, combined, the network starts with. Instead of `inherit`.",
+        ),
+        Setting::new(
             "rename",
             Kind::List { of: &Kind::Text { max: 400 }, min: 1, max: 1000 },
             Absent::Nothing,
             "Which of the parent's tensors or layers those of other names go back to: `\"stem = conv1\"`, \
-             `\"block* = layer*\"`. Only with `inherit`.",
+             `\"block* = layer*\"`. Only with `inherit` or `merge`.",
         ),
         Setting::new(
             "fresh",
             Kind::List { of: &PATTERN, min: 1, max: 1000 },
             Absent::Nothing,
-            "Tensors or layers that start anew whatever the parent has; `*` stands for any text. Only with `inherit`.",
+            "Tensors or layers that start anew whatever the parent has; `*` stands for any text. Only with `inherit` or `merge`.",
+        ),
+        Setting::new(
+            "identity",
+            Kind::List { of: &PATTERN, min: 1, max: 1000 },
+            Absent::Nothing,
+            "Layers that the parent does not have and that start as the identity, so that the deeper network begins by \
+             computing what the parent computes (Chen et al. 2016): convolutions and dense layers that keep their \
+             shape, batch normalisations. Only with `inherit` or `merge`.",
         ),
         Setting::new(
             "min_inherited",
             Kind::Real(RealRange::closed(0.0, 1.0)),
             Absent::Nothing,
             "The least share of the network's parameters that must come from the parent; a run that falls short \
-             stops before training. Only with `inherit`.",
+             stops before training. Only with `inherit` or `merge`.",
         ),
     ],
     family: None,

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::algorithms::{OPTIMIZER, Optimizer};
 use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
 
+use super::head::{HEADS, Head};
 use super::model::PATTERN;
 
 /// How the network learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Train {
-    /// Passes over the training part.
+    /// Passes over the training part; 0 leaves the weights as they start.
     pub epochs: usize,
     /// Examples per step.
     pub batch_size: usize,
@@ -31,6 +32,8 @@ pub struct Train {
     pub freeze: Option<Vec<String>>,
     /// Whether what frozen layers give is computed once and kept; the weights come out the same.
     pub cache_frozen: Option<bool>,
+    /// How the last layer is found before the first epoch.
+    pub head: Option<Head>,
     /// Steps between checkpoints; 0: at the end of each epoch only.
     pub checkpoint_steps: u64,
 }
@@ -70,9 +73,10 @@ pub(crate) const TRAIN: Section = Section {
     settings: &[
         Setting::new(
             "epochs",
-            Kind::Integer { min: 1, max: 100_000 },
+            Kind::Integer { min: 0, max: 100_000 },
             Absent::Default(Literal::Integer(10)),
-            "Passes over the training part.",
+            "Passes over the training part. 0 delivers the weights as they start, which must then come from a model: \
+             with `model.inherit`, `model.merge` or `model.graph`.",
         ),
         Setting::new(
             "batch_size",
@@ -138,6 +142,14 @@ pub(crate) const TRAIN: Section = Section {
             Absent::Nothing,
             "Whether what the frozen layers before the first learning one give is computed once and kept in the \
              store, up to 512 MiB of it. The weights come out the same. By default it is.",
+        ),
+        Setting::new(
+            "head",
+            Kind::Choice(HEADS),
+            Absent::Nothing,
+            "How the weights of the last dense layer are found before the first epoch: from what the network gives before \
+             it for the training examples, without gradients. It suits a few examples a class. With `epochs = 0` it is all \
+             that is learnt; with more, the head is where they start. Only for classes, and with a model to start from.",
         ),
         Setting::new(
             "checkpoint_steps",

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base::{Diagnostic, Diagnostics, SourceMap, Span};
+use scheme::FormatChange;
 use serde_json::json;
 
 use crate::arguments::Form;
@@ -14,24 +15,41 @@ struct Reformed<'a> {
     path: &'a Path,
     before: String,
     after: String,
+    /// What an older scheme format said in another way.
+    upgraded: Vec<FormatChange>,
 }
 
-/// Brings scheme files into their canonical form. All of them are read before the first is written.
+/// Brings scheme files into their canonical form, and with `--upgrade` into the newest scheme format. All of them are read before the first is written.
 ///
 /// Errors   a file cannot be read or is no TOML; with `--check`, a file is not in form.
 pub(super) fn format(arguments: &Form) -> Result<(), Failure> {
     let reformed = reform(arguments)?;
     if arguments.check && !reformed.is_empty() {
-        return Err(not_in_form(reformed));
+        return Err(not_in_form(reformed, arguments.upgrade));
     }
     for Reformed { path, after, .. } in &reformed {
         disk::write_whole(path, after.as_bytes())?;
     }
-    let paths: Vec<String> = reformed.iter().map(|each| each.path.display().to_string()).collect();
+    let path = |each: &Reformed<'_>| each.path.display().to_string();
     if arguments.json.wanted {
-        return terminal::print_json(&json!({ "files": arguments.files.len(), "changed": paths }));
+        let changed: Vec<String> = reformed.iter().map(path).collect();
+        let upgraded = reformed.iter().flat_map(|each| {
+            let change = |change: &FormatChange| {
+                json!({ "file": path(each), "format": change.format, "message": change.message })
+            };
+            each.upgraded.iter().map(change).collect::<Vec<_>>()
+        });
+        return terminal::print_json(&json!({
+            "files": arguments.files.len(),
+            "changed": changed,
+            "upgraded": upgraded.collect::<Vec<_>>(),
+        }));
     }
-    terminal::print(&paths.iter().map(|path| format!("{path}\n")).collect::<String>())
+    let lines = reformed.iter().map(|each| {
+        let changes = each.upgraded.iter().map(|change| format!("  {}\n", change.message));
+        format!("{}\n{}", path(each), changes.collect::<String>())
+    });
+    terminal::print(&lines.collect::<String>())
 }
 
 /// The files whose form differs, or everything that is wrong with any of them.
@@ -40,9 +58,13 @@ fn reform(arguments: &Form) -> Result<Vec<Reformed<'_>>, Failure> {
     for path in &arguments.files {
         let before = edits::text(path)?;
         let file = sources.add(path.display().to_string(), before.clone());
-        match scheme::format(&before, file) {
+        let (text, upgraded) = match arguments.upgrade {
+            true => scheme::upgrade(&before),
+            false => (before.clone(), Vec::new()),
+        };
+        match scheme::format(&text, file) {
             Ok(after) if after == before => {}
-            Ok(after) => reformed.push(Reformed { path, before, after }),
+            Ok(after) => reformed.push(Reformed { path, before, after, upgraded }),
             Err(wrong) => found.extend(wrong.0),
         }
     }
@@ -53,15 +75,19 @@ fn reform(arguments: &Form) -> Result<Vec<Reformed<'_>>, Failure> {
 }
 
 /// One mistake for each file, at the first line that would change.
-fn not_in_form(reformed: Vec<Reformed>) -> Failure {
+fn not_in_form(reformed: Vec<Reformed>, upgrade: bool) -> Failure {
+    let (form, flag) = match upgrade {
+        true => ("in the newest scheme format and the canonical form", "--upgrade "),
+        false => ("in the canonical form", ""),
+    };
     let (mut sources, mut found) = (SourceMap::default(), Diagnostics::default());
-    for Reformed { path, before, after } in reformed {
+    for Reformed { path, before, after, .. } in reformed {
         let name = path.display();
         let same = before.split_inclusive('\n').zip(after.split_inclusive('\n')).take_while(|(a, b)| a == b);
         let start: usize = same.map(|(line, _)| line.len()).sum();
         let end = before[start..].find('\n').map_or(before.len(), |at| start + at);
-        let diagnostic = Diagnostic::new("not-in-form", format!("{name} is not in the canonical form"))
-            .help(format!("`heirloom scheme fmt {name}` brings it there"));
+        let diagnostic = Diagnostic::new("not-in-form", format!("{name} is not {form}"))
+            .help(format!("`heirloom scheme fmt {flag}{name}` brings it there"));
         let file = sources.add(name.to_string(), before);
         found.push(diagnostic.at(Span { file, start, end }, "the first line that changes"));
     }
