@@ -4,6 +4,7 @@ mod bad_input;
 mod cache;
 mod inheritance;
 mod models;
+mod ranking;
 mod resume;
 mod support;
 mod tables;

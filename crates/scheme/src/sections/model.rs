@@ -34,7 +34,7 @@ pub enum Architecture {
 /// What is taken over from an earlier model, tensor by tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inherit {
-    /// `name`, `name@N` or `name@alias`.
+    /// `name`, `name@N` or `name@alias`; or `auto`, see [`Inherit::is_auto`].
     pub parent: String,
     /// Rules `CHILD = PARENT` about names of tensors or layers.
     pub rename: Vec<String>,
@@ -42,6 +42,16 @@ pub struct Inherit {
     pub fresh: Vec<String>,
     /// The least share of the elements that must come from the parent.
     pub min_inherited: f64,
+}
+
+impl Inherit {
+    /// The word that leaves the choice of the parent to a ranking. A model of this name is written `auto@N`.
+    pub const AUTO: &'static str = "auto";
+
+    /// Whether the parent is to be the first of the ranking of all registered models and of starting from scratch.
+    pub fn is_auto(&self) -> bool {
+        self.parent == Self::AUTO
+    }
 }
 
 /// How weights start; biases start at 0.
@@ -118,7 +128,8 @@ pub(crate) const MODEL: Section = Section {
             Kind::Text { max: 300 },
             Absent::Nothing,
             "The registered model whose tensors the network starts with: `name`, `name@N` or `name@alias`. \
-             `heirloom inherit plan` tells tensor by tensor what is taken over.",
+             `heirloom inherit plan` tells tensor by tensor what is taken over. `auto` takes what `heirloom inherit rank` puts \
+             first and the network can take over, which may be to start from scratch.",
         ),
         Setting::new(
             "rename",
