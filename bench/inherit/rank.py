@@ -148,7 +148,7 @@ class Bench:
         self.heirloom, self.folder = heirloom, Path(folder)
 
     def call(self, *words):
-        command = [self.heirloom, *words, "--json", "--store", str(self.folder / ".heirloom")]
+        command = [self.heirloom, *words, "--json", "--threads", "1", "--store", str(self.folder / ".heirloom")]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)

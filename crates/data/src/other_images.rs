@@ -42,8 +42,10 @@ fn picture(image: &[u8], channels: usize, height: usize, width: usize) -> Dynami
     let at = |x: u32, y: u32| y as usize * width + x as usize;
     match channels {
         1 => GrayImage::from_fn(columns, rows, |x, y| image::Luma([image[at(x, y)]])).into(),
-        3 => RgbImage::from_fn(columns, rows, |x, y| image::Rgb([0, 1, 2].map(|c| image[c * size + at(x, y)])))
-            .into(),
+        3 => {
+            RgbImage::from_fn(columns, rows, |x, y| image::Rgb([0, 1, 2].map(|c| image[c * size + at(x, y)])))
+                .into()
+        }
         _ => panic!("images have 1 or 3 channels, found {channels}"),
     }
 }

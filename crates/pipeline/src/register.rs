@@ -38,19 +38,8 @@ pub(crate) struct Finished<'a> {
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished {
-        scheme,
-        options,
-        prepared,
-        parent,
-        ranking,
-        plan,
-        records,
-        graph,
-        tensors,
-        metrics,
-        run,
-    } = finished;
+    let Finished { scheme, options, prepared, parent, ranking, plan, records, graph, tensors, metrics, run } =
+        finished;
     let mut attachments = vec![(records::ROLE.to_owned(), records)];
     if !options.scheme_sources.is_empty() {
         let sources = to_value(&options.scheme_sources).to_string();

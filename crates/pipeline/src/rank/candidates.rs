@@ -65,7 +65,11 @@ pub(super) fn candidates(scheme: &ResolvedScheme, store: Option<&Store>) -> Resu
             if let Some(same) = known.get(&version.digest) {
                 left_out(&id, 1, format!("the same model as {same}"));
             } else if descends_from(store, &version, &scheme.name)? {
-                left_out(&id, 1, format!("it descends from a version of {}, which this scheme makes", scheme.name));
+                left_out(
+                    &id,
+                    1,
+                    format!("it descends from a version of {}, which this scheme makes", scheme.name),
+                );
             } else {
                 known.insert(version.digest, id);
                 found.candidates.push(candidate(store, version)?);
@@ -85,7 +89,11 @@ fn candidate(store: &Store, version: ModelVersion) -> Result<Candidate, RunError
     let recalls = store.recalls_of(&version)?;
     let recalled = recalls.first().map(|recall| {
         let own = recall.name == version.name && recall.version == version.version;
-        let of = if own { String::new() } else { format!("it descends from {}@{}: ", recall.name, recall.version) };
+        let of = if own {
+            String::new()
+        } else {
+            format!("it descends from {}@{}: ", recall.name, recall.version)
+        };
         format!("{of}{}", recall.reason)
     });
     let manifest = match store.model(&version.id()) {

@@ -125,8 +125,11 @@ impl Chosen {
     pub(crate) fn account(&self) -> Value {
         let mut ranking = self.ranking.clone();
         ranking.candidates.iter_mut().for_each(|each| each.latency_ms = None);
-        let passed_over: Vec<Value> =
-            self.passed_over.iter().map(|(model, reason)| json!({ "model": model, "reason": reason })).collect();
+        let passed_over: Vec<Value> = self
+            .passed_over
+            .iter()
+            .map(|(model, reason)| json!({ "model": model, "reason": reason }))
+            .collect();
         json!({
             "taken": self.parent.as_ref().map(|parent| &parent.id),
             "passed_over": passed_over,

@@ -115,7 +115,8 @@ impl Asking<'_> {
         options: &RankOptions,
     ) -> Result<Features, String> {
         let (graph, width_of) = self.cut()?;
-        let engine = Options { batch: EVALUATION_BATCH, threads: options.threads.max(1), level: options.level };
+        let engine =
+            Options { batch: EVALUATION_BATCH, threads: options.threads.max(1), level: options.level };
         let mut predictor = Predictor::new(&graph, engine).map_err(|error| error.to_string())?;
         let projection = Projection::of(width_of, seed);
         let (width, centre) = (width_of.min(WIDTH_MAX), vec![0.0; width_of]);
@@ -214,7 +215,8 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 /// What is kept under `key`, if it is there, intact, and of as many rows as expected.
 fn kept(store: &Store, key: Digest, rows: usize) -> Result<Option<Features>, RunError> {
     let Some(found) = store.stage_get(key)? else { return Ok(None) };
-    let number = |name: &str| found.result.get(name)?.as_u64().and_then(|number| usize::try_from(number).ok());
+    let number =
+        |name: &str| found.result.get(name)?.as_u64().and_then(|number| usize::try_from(number).ok());
     let (Some(width), Some(width_of)) = (number("width"), number("width_of")) else { return Ok(None) };
     let mut parts = Vec::new();
     for &blob in &found.blobs {

@@ -120,7 +120,9 @@ fn columns(
     let means = if missing.is_empty() { Some(Vec::new()) } else { means(store, candidate, manifest)? };
     let Some(means) = means else {
         let missing = listed(&missing);
-        return Ok(Err(format!("the data has no {missing}, and its means are not known (it does not standardize first)")));
+        return Ok(Err(format!(
+            "the data has no {missing}, and its means are not known (it does not standardize first)"
+        )));
     };
     let column = |(index, name): (usize, &String)| match own.iter().position(|other| other == name) {
         Some(place) => Column::Own(place),

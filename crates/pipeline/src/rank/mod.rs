@@ -30,8 +30,8 @@ use crate::keys::{prepare_key, to_value};
 use crate::prepare::{Examples, Prepared, prepare};
 use crate::source::source_of;
 
-pub(crate) use choose::{Chosen, ROLE, choose};
 use candidates::{Candidate, candidates};
+pub(crate) use choose::{Chosen, ROLE, choose};
 use order::order;
 use scores::{Asked, Outcome, ask};
 
@@ -179,8 +179,7 @@ pub fn rank_parents(
     };
     let source = source_of(scheme)?;
     let (prepared, mut examples) = prepared(scheme, &source, store.as_ref())?;
-    let mut subject =
-        Subject { scheme, source: &source, prepared: &prepared, examples: &mut examples };
+    let mut subject = Subject { scheme, source: &source, prepared: &prepared, examples: &mut examples };
     rank(&mut subject, store.as_ref(), options, started, observer)
 }
 
@@ -238,7 +237,8 @@ fn refuse_numbers(scheme: &ResolvedScheme) -> Result<(), RunError> {
     if scheme.task() == Task::Classification {
         return Ok(());
     }
-    let message = "parents are ranked by how well their features tell classes apart, and the target is a number";
+    let message =
+        "parents are ranked by how well their features tell classes apart, and the target is a number";
     let found = Diagnostic::new("ranking-needs-classes", message);
     let key = match scheme.span_of("model.inherit") {
         Some(_) if scheme.model.inherit.as_ref().is_some_and(scheme::Inherit::is_auto) => "model.inherit",

@@ -67,7 +67,8 @@ fn ranked(group: Vec<(Asked, RankedCandidate)>) -> Vec<RankedCandidate> {
             None => place.reason,
         };
         if let Some(seen) = shown.trained_on.filter(|&seen| seen > 0) {
-            shown.reason += &format!("; it was itself trained on {seen} of these examples, which flatters it");
+            shown.reason +=
+                &format!("; it was itself trained on {seen} of these examples, which flatters it");
         }
         found.push(shown);
     }
@@ -93,9 +94,10 @@ fn describe(subject: &Subject<'_>, asked: &Asked) -> RankedCandidate {
         Outcome::Scored(..) => (Standing::Ranked, String::new()),
         Outcome::Unfit(reason) => (Standing::Unfit, format!("unfit: {reason}")),
         Outcome::NotScored => (Standing::NotScored, "not scored: budget".to_owned()),
-        Outcome::Recalled => {
-            (Standing::Recalled, format!("recalled, never chosen: {}", recalled.as_deref().unwrap_or_default()))
-        }
+        Outcome::Recalled => (
+            Standing::Recalled,
+            format!("recalled, never chosen: {}", recalled.as_deref().unwrap_or_default()),
+        ),
     };
     let scores = found.map(shown).unwrap_or_default();
     RankedCandidate {
@@ -112,7 +114,8 @@ fn describe(subject: &Subject<'_>, asked: &Asked) -> RankedCandidate {
         digest: candidate.map(|candidate| candidate.version.digest.to_string()),
         aliases: candidate.map(|candidate| candidate.version.aliases.clone()).unwrap_or_default(),
         parameters: manifest.map(|manifest| {
-            let elements = |shape: &[usize]| shape.iter().fold(1usize, |count, &length| count.saturating_mul(length));
+            let elements =
+                |shape: &[usize]| shape.iter().fold(1usize, |count, &length| count.saturating_mul(length));
             manifest.tensors.iter().map(|tensor| elements(&tensor.shape)).fold(0, usize::saturating_add)
         }),
         bytes: candidate.map(|candidate| candidate.version.bytes),

@@ -167,7 +167,8 @@ fn compute(
         Ok(features) => features,
         Err(reason) => return Ok(Err(format!("it cannot be asked: {reason}"))),
     };
-    let labels = candidate.and_then(|candidate| candidate.manifest.as_ref().ok()).map(|manifest| &manifest.labels);
+    let labels =
+        candidate.and_then(|candidate| candidate.manifest.as_ref().ok()).map(|manifest| &manifest.labels);
     let scored = scored(&features, &drawn, labels.map_or(0, Vec::len), seed);
     let (scores, no_leep) = match scored {
         Ok(scored) => scored,

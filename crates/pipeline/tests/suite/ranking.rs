@@ -26,11 +26,7 @@ fn corners(project: &Project, name: &str, side: usize, told: bool) -> String {
         let images = project.write(&format!("{name}-{part}-images"), idx(&header, images));
         let labels = (0..count).map(|image| label(image) as u8);
         let labels = project.write(&format!("{name}-{part}-labels"), idx(&[2049, count as u32], labels));
-        keys += &format!(
-            "{key}images = '{}'\n{key}labels = '{}'\n",
-            images.display(),
-            labels.display()
-        );
+        keys += &format!("{key}images = '{}'\n{key}labels = '{}'\n", images.display(), labels.display());
     }
     keys
 }
@@ -116,8 +112,7 @@ fn every_candidate_is_asked_once_and_told_why_it_stands_there() {
     assert_eq!((again, computed), (ranking.clone(), 0));
     // On any number of threads the same numbers, in a store that knows nothing.
     let (other, data) = family();
-    let (elsewhere, _) =
-        ranked(&other, &format!("{data}{NARROW}"), &RankOptions { threads: 3, ..options() });
+    let (elsewhere, _) = ranked(&other, &format!("{data}{NARROW}"), &RankOptions { threads: 3, ..options() });
     let scores = |ranking: &Ranking| ranking.candidates.iter().map(|each| each.scores).collect::<Vec<_>>();
     assert_eq!((names(&elsewhere), scores(&elsewhere)), (names(&ranking), scores(&ranking)));
 }
@@ -251,7 +246,11 @@ fn auto_without_a_parent_starts_from_scratch_if_there_are_layers() {
     let scheme = project.scheme(&format!("{data}{CONVOLUTIONAL}"), &["model.inherit='auto'"]);
     let ran = project.run(&scheme);
     assert!(ran.notices().iter().any(|text| text.contains("takes starting from scratch out of 1")));
-    assert!(ran.events.iter().any(|event| matches!(event, Event::ModelPlanned(model) if model.transfer.is_none())));
+    assert!(
+        ran.events
+            .iter()
+            .any(|event| matches!(event, Event::ModelPlanned(model) if model.transfer.is_none()))
+    );
     let from = ran.report().digest.clone();
     let plain = project.run(&project.scheme(&format!("name = \"plain\"\n{data}{CONVOLUTIONAL}"), &[]));
     assert_eq!(plain.report().digest, from);
@@ -263,7 +262,8 @@ fn auto_without_a_parent_starts_from_scratch_if_there_are_layers() {
     assert_eq!(codes, ["no-parent-fits"]);
     assert!(text.contains("no layers of its own"), "{text}");
     let refused = other.run(
-        &other.scheme(&format!("{data}{CONVOLUTIONAL}"), &["model.inherit='auto'", "model.min_inherited=0.5"]),
+        &other
+            .scheme(&format!("{data}{CONVOLUTIONAL}"), &["model.inherit='auto'", "model.min_inherited=0.5"]),
     );
     assert!(refused.diagnostics().1.contains("asks for a parent"));
 }
