@@ -35,6 +35,7 @@ mod load;
 mod look;
 mod order;
 mod order_key;
+mod other_images;
 mod row_image;
 mod source;
 mod split;
@@ -50,6 +51,7 @@ pub use inputs::read_images;
 pub use load::{fingerprint, load};
 pub use look::{ColumnKind, ColumnLook, Guess, IdxLook, ImagesLook, Look, TableLook, look};
 pub use order::{batch, epoch_order};
+pub use other_images::fit_images;
 pub use source::{
     Adjust, Channels, CsvSource, Filter, IdxSource, ImagesSource, RowImage, Source, TableFile, TargetForm,
     Task,

@@ -18,6 +18,7 @@ use crate::error::RunError;
 use crate::keys::to_value;
 use crate::package::unpack;
 use crate::prepare::{Form, Prepared, prepare};
+use crate::rank::{self, RankOptions, Subject};
 use crate::source::source_of;
 use crate::training::head;
 
@@ -60,7 +61,10 @@ struct Ancestor {
 ///
 /// Errors   no such model; a recalled one; one that cannot be read: its format, its blobs, its graph.
 pub(crate) fn parent_of(scheme: &ResolvedScheme, store: Option<&Store>) -> Result<Option<Parent>, RunError> {
-    let Some(wanted) = &scheme.model.inherit else { return Ok(None) };
+    // `auto` is decided when the data is there: see `rank::choose`.
+    let Some(wanted) = scheme.model.inherit.as_ref().filter(|wanted| !wanted.is_auto()) else {
+        return Ok(None);
+    };
     let Some(store) = store else {
         let message = format!("there is no model `{}` to inherit from: there is no store yet", wanted.parent);
         let found = at(scheme, origin(scheme), Diagnostic::new("unknown-model", message));
@@ -76,7 +80,8 @@ pub(crate) fn parent_of(scheme: &ResolvedScheme, store: Option<&Store>) -> Resul
     })
 }
 
-fn load(scheme: &ResolvedScheme, store: &Store, reference: &str) -> Result<Parent, RunError> {
+/// The parent that `reference` names: `name`, `name@N` or `name@alias`.
+pub(crate) fn load(scheme: &ResolvedScheme, store: &Store, reference: &str) -> Result<Parent, RunError> {
     let model = store.model(reference)?;
     refuse_recalled(store, &model.version)?;
     let graph = unpack(&store.graph(&model)?, &store.tensors(&model)?)?;
@@ -117,7 +122,7 @@ fn refuse_recalled(store: &Store, version: &ModelVersion) -> Result<(), RunError
 
 /// The value that is compared with the target: what the softmax of an answer reads, or what the answer's number is made
 /// of.
-fn prediction(graph: &Graph) -> Option<ValueId> {
+pub(crate) fn prediction(graph: &Graph) -> Option<ValueId> {
     let answer = *graph.outputs.first()?;
     let node = |name: &str| graph.nodes().map(|(_, node)| node).find(|node| node.name == name);
     let softmax = graph
@@ -164,7 +169,7 @@ fn layered_parent(store: &Store, version: &ModelVersion) -> Result<Option<ModelV
 }
 
 /// The scheme that made a model.
-fn registered_scheme(store: &Store, version: &ModelVersion) -> Result<ResolvedScheme, RunError> {
+pub(crate) fn registered_scheme(store: &Store, version: &ModelVersion) -> Result<ResolvedScheme, RunError> {
     let name = PathBuf::from("scheme.toml");
     let files = MemoryFiles(BTreeMap::from([(name.clone(), store.scheme(version)?.into_bytes())]));
     let resolved = scheme::resolve(&name, &[], &files).result;
@@ -206,7 +211,7 @@ pub(crate) fn take_over(
         .map_err(|found| placed(scheme, found))?;
     let mut account = made.plan;
     head::announce(scheme, head, &mut account);
-    account.differences.extend(preprocessing_difference(prepared, parent));
+    account.differences.extend(preprocessing_difference(prepared, &parent.preprocessing, &parent.id));
     account.differences.extend(parent.remarks.iter().cloned());
     for (name, tensor) in &made.tensors {
         if let Some(id) = plan.graph.find_value(name) {
@@ -314,25 +319,25 @@ pub(crate) fn features(prepared: &Prepared) -> Vec<String> {
     }
 }
 
-/// Other preprocessing than the parent's, whose weights expect its own.
-fn preprocessing_difference(prepared: &Prepared, parent: &Parent) -> Option<String> {
+/// Other preprocessing than that of the parent called `id`, whose weights expect its own.
+pub(crate) fn preprocessing_difference(prepared: &Prepared, parents: &Value, id: &str) -> Option<String> {
     let own = to_value(&prepared.steps);
-    (own != parent.preprocessing).then(|| {
+    (own != *parents).then(|| {
         let names = |steps: &Value| {
             let steps = steps.as_array().into_iter().flatten();
             let names: Vec<&str> = steps.filter_map(|step| step.get("name")?.as_str()).collect();
             if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
         };
-        let (here, there) = (names(&own), names(&parent.preprocessing));
+        let (here, there) = (names(&own), names(parents));
         if here == there {
-            format!("preprocessing has other constants than in {}: {here}", parent.id)
+            format!("preprocessing has other constants than in {id}: {here}")
         } else {
-            format!("preprocessing is {here}, in {} it is {there}", parent.id)
+            format!("preprocessing is {here}, in {id} it is {there}")
         }
     })
 }
 
-fn at(scheme: &ResolvedScheme, key: &str, diagnostic: Diagnostic) -> Diagnostic {
+pub(crate) fn at(scheme: &ResolvedScheme, key: &str, diagnostic: Diagnostic) -> Diagnostic {
     match scheme.span_of(key) {
         Some(span) => diagnostic.at(span, ""),
         None => diagnostic,
@@ -354,8 +359,8 @@ fn placed(scheme: &ResolvedScheme, found: Diagnostics) -> Diagnostics {
     Diagnostics(found.0.into_iter().map(place).collect())
 }
 
-/// The transfer plan of a scheme, without training anything or writing anywhere. `None` if it has no parent. The plan may
-/// hold refusals.
+/// The transfer plan of a scheme, without training anything or writing anywhere, but for the scores that
+/// `inherit = "auto"` keeps. `None` if it has no parent, or if starting from scratch was chosen. The plan may hold refusals.
 pub fn plan_transfer(
     scheme: &ResolvedScheme,
     store: &StoreAddress,
@@ -366,11 +371,35 @@ pub fn plan_transfer(
         Err(StoreError::NotAStore { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let Some(parent) = parent_of(scheme, store.as_ref())? else { return Ok(None) };
     let graph_file = architecture::read_graph_file(scheme)?;
-    let (prepared, _) = prepare(scheme, &source_of(scheme)?)?;
+    let Some((prepared, parent)) = parent_to_plan(scheme, store.as_ref(), graph_file.as_deref())? else {
+        return Ok(None);
+    };
     let plan = architecture::plan(scheme, &prepared, graph_file.as_deref(), Some(&parent))?;
     Ok(plan.summary.transfer)
+}
+
+/// The data, and the parent that is named or chosen.
+fn parent_to_plan(
+    scheme: &ResolvedScheme,
+    store: Option<&Store>,
+    graph_file: Option<&[u8]>,
+) -> Result<Option<(Prepared, Parent)>, RunError> {
+    let auto = scheme.model.inherit.as_ref().is_some_and(Inherit::is_auto);
+    let named = parent_of(scheme, store)?;
+    if named.is_none() && !auto {
+        return Ok(None);
+    }
+    let source = source_of(scheme)?;
+    if let Some(parent) = named {
+        return Ok(Some((prepare(scheme, &source)?.0, parent)));
+    }
+    let (prepared, mut examples) = rank::prepared(scheme, &source, store)?;
+    let mut subject = Subject { scheme, source: &source, prepared: &prepared, examples: &mut examples };
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let options = RankOptions { threads, level: engine::Level::detect(), budget: None };
+    let chosen = rank::choose(&mut subject, graph_file, store, &options, &mut |_, _, _| Ok(()))?;
+    Ok(chosen.parent.map(|parent| (prepared, parent)))
 }
 
 /// How much of a plan is of each kind: action, tensors and parameters, in the order of the actions.

@@ -26,6 +26,7 @@ pub mod metrics;
 mod package;
 mod prepare;
 mod preprocessing;
+mod rank;
 mod records;
 mod register;
 mod report;
@@ -40,6 +41,10 @@ pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer,
 pub use export::{export_onnx, export_safetensors};
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
+pub use rank::{
+    LeftOut, RANK_EXAMPLES_MAX, RankObserver, RankOptions, RankedCandidate, Ranking, ShownScores, Standing,
+    rank_parents,
+};
 pub use records::{SeenIn, Sighting, Sightings, who_saw};
 pub use report::{EpochReport, HeadReport, RunReport, StageReport};
 pub use run::{RunOptions, run};

@@ -4,6 +4,7 @@
 //! picture or row is found whatever it was called. The list holds the first 16 bytes of each digest: two
 //! different records among a thousand million share those once in 10^20.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use base::{Diagnostic, Digest};
@@ -142,6 +143,14 @@ pub(crate) fn encode(dataset: &Dataset, splits: &Splits) -> Vec<u8> {
         digests.iter().for_each(|digest| bytes.extend(*digest));
     }
     bytes
+}
+
+/// How many of the inputs `digests` were in the training part of the model whose list is `list`; `None` if that cannot be
+/// read.
+pub(crate) fn trained_on(list: &[u8], digests: &BTreeSet<Digest>) -> Option<usize> {
+    let lists = decode(list).ok()?;
+    let trained = |digest: &&Digest| lists.parts_with(**digest).any(|part| part == SeenIn::Train);
+    Some(digests.iter().filter(trained).count())
 }
 
 /// Three sorted lists of digests' beginnings.

@@ -11,6 +11,7 @@ use crate::inheritance::{self, Parent};
 use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
 use crate::prepare::Prepared;
+use crate::rank;
 use crate::records;
 use crate::run::RunOptions;
 
@@ -23,6 +24,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) prepared: &'a Prepared,
     pub(crate) parent: Option<&'a Parent>,
+    /// How the parent was chosen, if it was not named.
+    pub(crate) ranking: Option<&'a serde_json::Value>,
     pub(crate) plan: &'a Plan,
     /// The list of records that it has seen.
     pub(crate) records: Vec<u8>,
@@ -35,7 +38,7 @@ pub(crate) struct Finished<'a> {
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished { scheme, options, prepared, parent, plan, records, graph, tensors, metrics, run } =
+    let Finished { scheme, options, prepared, parent, ranking, plan, records, graph, tensors, metrics, run } =
         finished;
     let mut attachments = vec![(records::ROLE.to_owned(), records)];
     if !options.scheme_sources.is_empty() {
@@ -49,6 +52,9 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
     }
     if let Some(transfer) = &plan.summary.transfer {
         attachments.push((inheritance::PLAN_ROLE.to_owned(), to_value(transfer).to_string().into_bytes()));
+    }
+    if let Some(ranking) = ranking {
+        attachments.push((rank::ROLE.to_owned(), ranking.to_string().into_bytes()));
     }
     let parents = parent.map(|parent| parent.records(plan)).unwrap_or_default();
     let data_digest = prepared.summary.digest.parse();

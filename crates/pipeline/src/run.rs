@@ -17,6 +17,7 @@ use crate::memory::peak_bytes;
 use crate::metrics::Metrics;
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
+use crate::rank::{self, Chosen, RankOptions, Subject};
 use crate::records;
 use crate::register::{Finished, register};
 use crate::report::RunReport;
@@ -90,6 +91,8 @@ struct Work {
     examples: Option<Examples>,
     graph_file: Option<Vec<u8>>,
     parent: Option<Parent>,
+    /// The account of how the parent was chosen, if the scheme leaves that to the ranking.
+    ranking: Option<serde_json::Value>,
     summary: ModelSummary,
     plan: Option<Plan>,
     prepare_key: Digest,
@@ -120,9 +123,9 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     let scheme = session.scheme;
     let source = source_of(scheme)?;
     let graph_file = architecture::read_graph_file(scheme)?;
-    let parent = parent_of(scheme, session.open.existing())?;
+    let mut parent = parent_of(scheme, session.open.existing())?;
     let prepare_key = prepare_key(scheme, data::fingerprint(&source)?);
-    let (prepared, examples) = match session.cached::<Prepared>(Stage::Prepare, prepare_key)? {
+    let (prepared, mut examples) = match session.cached::<Prepared>(Stage::Prepare, prepare_key)? {
         Some(prepared) => (prepared, None),
         None => {
             let (prepared, examples) =
@@ -134,6 +137,13 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     session.notices(&prepared.notices)?;
     session.notices(more_labels_to_choose_by(scheme, &prepared).as_slice())?;
     session.journal.tell(&Event::DataPrepared(prepared.summary.clone()))?;
+    let mut ranking = None;
+    if scheme.model.inherit.as_ref().is_some_and(scheme::Inherit::is_auto) {
+        let mut subject = Subject { scheme, source: &source, prepared: &prepared, examples: &mut examples };
+        let chosen = choose_parent(session, &mut subject, graph_file.as_deref())?;
+        ranking = Some(chosen.account());
+        parent = chosen.parent;
+    }
 
     let graph_digest = graph_file.as_deref().map(Digest::of);
     let parent_digest = parent.as_ref().map(|parent| parent.digest);
@@ -151,7 +161,25 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     };
     session.journal.tell(&Event::ModelPlanned(summary.clone()))?;
     accept(scheme, summary.transfer.as_ref())?;
-    Ok(Work { source, prepared, examples, graph_file, parent, summary, plan, prepare_key, keys })
+    Ok(Work { source, prepared, examples, graph_file, parent, ranking, summary, plan, prepare_key, keys })
+}
+
+/// What the ranking puts first. Tells.
+fn choose_parent(
+    session: &mut Session<'_, '_>,
+    subject: &mut Subject<'_>,
+    graph_file: Option<&[u8]>,
+) -> Result<Chosen, RunError> {
+    let RunOptions { threads, level, .. } = *session.options;
+    let options = RankOptions { threads, level, budget: None };
+    let journal = &mut session.journal;
+    let mut tell = |name: &str, done: usize, count: usize| {
+        let text = format!("scoring {name}, {} of {count}", done + 1);
+        journal.tell(&Event::Notice { text })
+    };
+    let chosen = rank::choose(subject, graph_file, session.open.existing(), &options, &mut tell)?;
+    session.notices(&chosen.notices())?;
+    Ok(chosen)
 }
 
 /// The report of the run that did all of this before, if its model is still there.
@@ -247,7 +275,7 @@ fn register_stage(
     let records = records::encode(&examples.dataset, &examples.splits);
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
-    let (prepared, parent) = (&work.prepared, work.parent.as_ref());
+    let (prepared, parent, ranking) = (&work.prepared, work.parent.as_ref(), work.ranking.as_ref());
     let registered = session.stage(Stage::Register, key, |session| {
         let (scheme, options) = (session.scheme, session.options);
         let finished = Finished {
@@ -255,6 +283,7 @@ fn register_stage(
             options,
             prepared,
             parent,
+            ranking,
             plan,
             records,
             graph,

@@ -2,11 +2,12 @@
 
 use clap::Subcommand;
 
-use super::{Json, SchemeChoice, StoreChoice};
+use super::{Json, Rank, SchemeChoice, StoreChoice};
 
 /// What to do about a parent.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Inherit {
+    Rank(Rank),
     /// Says tensor by tensor what a scheme's network takes over from its parent
     ///
     /// Reads the data and the parent; trains nothing and writes nothing. A run makes the same plan before it trains,

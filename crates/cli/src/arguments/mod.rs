@@ -8,6 +8,7 @@ mod inherit;
 mod init;
 mod key;
 mod model;
+mod rank;
 mod run;
 mod scheme;
 mod scheme_edit;
@@ -26,6 +27,7 @@ pub(crate) use key::Key;
 pub(crate) use model::{
     Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, Sign, Verify,
 };
+pub(crate) use rank::Rank;
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
 pub(crate) use scheme_edit::{Form, NewScheme, Rebase};
@@ -53,7 +55,7 @@ pub(crate) enum Command {
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),
-    /// Plans what a new model takes over from an earlier one
+    /// Ranks the models that a new one may start from, and plans what it takes over
     #[command(subcommand)]
     Inherit(Inherit),
     /// Lists, shows, exports, promotes and recalls the models of the store

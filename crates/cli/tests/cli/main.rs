@@ -4,6 +4,7 @@ mod bad_input;
 mod documents;
 mod interrupt;
 mod place;
+mod ranking;
 mod runs;
 mod samples;
 mod world;

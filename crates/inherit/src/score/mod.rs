@@ -34,7 +34,7 @@ pub use leep::{Probabilities, ProbabilityError};
 pub use logme::log_me;
 pub use probe::{Probe, probe};
 pub use rank::{Candidate, Ranked, rank};
-pub use reduce::{EXAMPLES_MAX, WIDTH_MAX};
+pub use reduce::{EXAMPLES_MAX, Projection, WIDTH_MAX, sample};
 pub use spectrum::Spectrum;
 pub(crate) use spectrum::dot;
 

@@ -24,32 +24,51 @@ const SPREAD: usize = 4;
 /// Source   Kane and Nelson 2014, "Sparser Johnson-Lindenstrauss Transforms", the block construction; a dense
 ///          matrix of normal numbers would cost a hundred times more and keep distances no better.
 pub(super) fn project<'a>(examples: &'a Examples<'_>, seed: u64) -> Option<Examples<'a>> {
-    if examples.width() <= WIDTH_MAX {
-        return None;
-    }
-    let random = Random::new(seed, "heirloom.score.projection");
-    let quarter = WIDTH_MAX / SPREAD;
-    let mut places = Vec::with_capacity(examples.width() * SPREAD); // [d, 4] of place and factor
-    for feature in 0..examples.width() as u64 {
-        for block in 0..SPREAD {
-            let place = random.below(block as u64, 2 * feature, quarter as u32) as usize;
-            let sign = if random.word(block as u64, 2 * feature + 1) & 1 == 0 { 0.5 } else { -0.5 };
-            places.push((block * quarter + place, sign));
-        }
-    }
-    let mut values = Vec::with_capacity(examples.count() * WIDTH_MAX);
+    let projection = Projection::of(examples.width(), seed)?;
     // The mean goes first, for sums of many numbers of one sign would lose what tells them apart.
     let mean = examples.mean();
-    for row in examples.rows() {
-        let mut sums = [0.0_f64; WIDTH_MAX];
-        for ((&value, mean), places) in row.iter().zip(&mean).zip(places.chunks_exact(SPREAD)) {
-            for &(place, factor) in places {
-                sums[place] += factor * (value as f64 - mean);
+    let values = examples.rows().flat_map(|row| projection.project(row, &mean)).collect();
+    Some(examples.with_features(values, WIDTH_MAX))
+}
+
+/// Random sums of wide features, [`WIDTH_MAX`] of them: what the scores use of features wider than that. Who has more of
+/// them than fits into memory projects them example by example, about a point near their mean.
+#[derive(Debug, Clone)]
+pub struct Projection {
+    /// `[d, 4]` of place and factor.
+    places: Vec<(usize, f64)>,
+}
+
+impl Projection {
+    /// The sums of `width` features that `seed` gives; `None` where there are no more than [`WIDTH_MAX`].
+    pub fn of(width: usize, seed: u64) -> Option<Self> {
+        if width <= WIDTH_MAX {
+            return None;
+        }
+        let random = Random::new(seed, "heirloom.score.projection");
+        let quarter = WIDTH_MAX / SPREAD;
+        let mut places = Vec::with_capacity(width * SPREAD);
+        for feature in 0..width as u64 {
+            for block in 0..SPREAD {
+                let place = random.below(block as u64, 2 * feature, quarter as u32) as usize;
+                let sign = if random.word(block as u64, 2 * feature + 1) & 1 == 0 { 0.5 } else { -0.5 };
+                places.push((block * quarter + place, sign));
             }
         }
-        values.extend(sums.iter().map(|&sum| sum.clamp(f32::MIN as f64, f32::MAX as f64) as f32));
+        Some(Projection { places })
     }
-    Some(examples.with_features(values, WIDTH_MAX))
+
+    /// The sums of `row - centre`: `[d] -> [512]`. Panics unless both are of the width that this was made for.
+    pub fn project(&self, row: &[f32], centre: &[f64]) -> Vec<f32> {
+        assert_eq!((row.len() * SPREAD, centre.len()), (self.places.len(), row.len()), "another width");
+        let mut sums = [0.0_f64; WIDTH_MAX];
+        for ((&value, centre), places) in row.iter().zip(centre).zip(self.places.chunks_exact(SPREAD)) {
+            for &(place, factor) in places {
+                sums[place] += factor * (value as f64 - centre);
+            }
+        }
+        sums.iter().map(|&sum| sum.clamp(f32::MIN as f64, f32::MAX as f64) as f32).collect()
+    }
 }
 
 /// The numbers of about [`EXAMPLES_MAX`] examples, ascending, where there are more: of each class the same
@@ -57,19 +76,27 @@ pub(super) fn project<'a>(examples: &'a Examples<'_>, seed: u64) -> Option<Examp
 ///
 /// The two are why there may be more than the limit: by two for each class at most.
 pub(super) fn subsample(examples: &Examples<'_>, seed: u64) -> Option<Vec<usize>> {
-    let count = examples.count();
-    if count <= EXAMPLES_MAX {
-        return None;
+    (examples.count() > EXAMPLES_MAX).then(|| sample(&examples.members(), EXAMPLES_MAX, seed))
+}
+
+/// About `most` of the examples whose numbers stand by class in `members`, ascending: of each class the same share,
+/// drawn by `seed`, and two where it has them; all of them where there are no more than `most`.
+pub fn sample(members: &[Vec<usize>], most: usize, seed: u64) -> Vec<usize> {
+    let count: usize = members.iter().map(Vec::len).sum();
+    if count <= most {
+        let mut all = members.concat();
+        all.sort_unstable();
+        return all;
     }
     let random = Random::new(seed, "heirloom.score.subsample");
     let mut kept = Vec::new();
-    for rows in examples.members().iter().filter(|rows| !rows.is_empty()) {
-        let share = (rows.len() as u128 * EXAMPLES_MAX as u128 / count as u128) as usize;
+    for rows in members.iter().filter(|rows| !rows.is_empty()) {
+        let share = (rows.len() as u128 * most as u128 / count as u128) as usize;
         let order = random.permutation(rows[0] as u64, rows.len());
         kept.extend(order.iter().take(share.max(2)).map(|&at| rows[at as usize]));
     }
     kept.sort_unstable();
-    Some(kept)
+    kept
 }
 
 #[cfg(test)]

@@ -114,6 +114,15 @@ pub(crate) fn plan(
     Ok(plan)
 }
 
+/// Raw input → preprocessing: the graph of what the network of `scheme` would see, as its one output.
+pub(crate) fn preprocessed(scheme: &ResolvedScheme, prepared: &Prepared) -> Result<Graph, Diagnostics> {
+    let mut graph = Graph::new("preprocessed");
+    let input = graph.input(input_name(prepared.form), input_type(prepared));
+    let ready = preprocess::add(scheme, prepared, &mut graph, input)?;
+    graph.outputs = vec![ready];
+    Ok(graph)
+}
+
 fn input_name(form: Form) -> &'static str {
     match form {
         Form::Image => "image",

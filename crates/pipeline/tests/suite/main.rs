@@ -7,6 +7,7 @@ mod heads;
 mod inheritance;
 mod merging;
 mod models;
+mod ranking;
 mod resume;
 mod support;
 mod tables;

@@ -9,8 +9,8 @@ use crate::derive::task;
 use crate::merge::at;
 use crate::tree::{Node, Place, Table};
 
-mod choice;
 mod ancestors;
+mod choice;
 mod data;
 mod learning;
 mod model;

@@ -35,7 +35,7 @@ pub enum Architecture {
 /// What is taken over from an earlier model, tensor by tensor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inherit {
-    /// `name`, `name@N` or `name@alias`; of several that are merged, the first.
+    /// `name`, `name@N` or `name@alias`; or `auto`, see [`Inherit::is_auto`]; of several that are merged, the first.
     pub parent: String,
     /// How it is merged with others.
     pub merge: Option<Merge>,
@@ -47,6 +47,16 @@ pub struct Inherit {
     pub identity: Vec<String>,
     /// The least share of the elements that must come from the parent.
     pub min_inherited: f64,
+}
+
+impl Inherit {
+    /// The word that leaves the choice of the parent to a ranking. A model of this name is written `auto@N`.
+    pub const AUTO: &'static str = "auto";
+
+    /// Whether the parent is to be the first of the ranking of all registered models and of starting from scratch.
+    pub fn is_auto(&self) -> bool {
+        self.merge.is_none() && self.parent == Self::AUTO
+    }
 }
 
 /// How weights start; biases start at 0.
@@ -129,7 +139,8 @@ pub(crate) const MODEL: Section = Section {
             Kind::Text { max: 300 },
             Absent::Nothing,
             "The registered model whose tensors the network starts with: `name`, `name@N` or `name@alias`. \
-             `heirloom inherit plan` tells tensor by tensor what is taken over.",
+             `heirloom inherit plan` tells tensor by tensor what is taken over. `auto` takes what `heirloom inherit rank` puts \
+             first and the network can take over, which may be to start from scratch.",
         ),
         Setting::new(
             "merge",

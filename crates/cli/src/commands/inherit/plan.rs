@@ -17,6 +17,10 @@ pub(super) fn plan(choice: &SchemeChoice, json: Json, store: &StoreChoice) -> Re
     let Place(address) = store.place()?;
     let planned = pipeline::plan_transfer(&scheme, &address, &here());
     let planned = planned.map_err(|error| Failure::of_run(error, sources, || "interrupted".to_owned()))?;
+    let auto = scheme.model.inherit.as_ref().is_some_and(scheme::Inherit::is_auto);
+    if planned.is_none() && auto {
+        return from_scratch(json);
+    }
     let Some(plan) = planned else {
         let message = format!("{} inherits from no model", choice.typed());
         let help = "write `inherit = \"NAME@N\"` in [model]; `heirloom model list` shows what there is";
@@ -26,6 +30,14 @@ pub(super) fn plan(choice: &SchemeChoice, json: Json, store: &StoreChoice) -> Re
         return terminal::print_json(&json!(plan));
     }
     terminal::print(&draw(&plan, terminal::width()))
+}
+
+/// `inherit = "auto"` found no parent that is worth it.
+fn from_scratch(json: Json) -> Result<(), Failure> {
+    if json.wanted {
+        return terminal::print_json(&json!({ "parent": null, "inherited_share": 0.0, "tensors": [] }));
+    }
+    terminal::print("from scratch: `heirloom inherit rank` says why no parent comes before it\n")
 }
 
 /// The plan for people.

@@ -1,0 +1,255 @@
+//! The scores of a candidate: from the store, or computed now and kept there.
+
+use std::collections::BTreeSet;
+
+use base::{Diagnostic, Digest, DigestWriter};
+use data::Target;
+use inherit::score::{Examples as Scored, Probabilities, ScoreError, Scores, Seen, sample, score};
+use serde::{Deserialize, Serialize};
+use store::{StageResult, Store};
+
+use super::candidates::{Candidate, is_damage};
+use super::features::{Asking, Features, head_input};
+use super::fitting::{Fitting, fitting};
+use super::{RANK_EXAMPLES_MAX, RankOptions, Subject};
+use crate::architecture;
+use crate::error::{Failure, RunError};
+use crate::inheritance::{prediction, preprocessing_difference};
+use crate::keys::{ENGINE_VERSION, to_value};
+use crate::package::unpack;
+use crate::prepare::{Examples, prepare};
+use crate::records;
+
+/// A candidate and what came of asking it; `None` is from scratch.
+pub(super) struct Asked {
+    pub(super) candidate: Option<Candidate>,
+    pub(super) outcome: Outcome,
+}
+
+/// What came of asking a candidate.
+pub(super) enum Outcome {
+    /// It has scores. The sentences tell what was done to the examples for it.
+    Scored(Found, Vec<String>),
+    /// Why it has none.
+    Unfit(String),
+    /// Its turn did not come.
+    NotScored,
+    /// It is not asked.
+    Recalled,
+}
+
+/// What is kept of a candidate's scores.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Found {
+    pub(super) scores: Scores,
+    pub(super) latency_ms: Option<f64>,
+    /// How many of the examples looked at it was trained on; `None` if it left no list.
+    pub(super) trained_on: Option<usize>,
+    /// Why there is no LEEP where answers were given.
+    pub(super) no_leep: Option<String>,
+}
+
+/// Asks `candidate`, or starting from scratch. `tell` is called before anything takes time.
+pub(super) fn ask(
+    subject: &mut Subject<'_>,
+    store: Option<&Store>,
+    candidate: Option<&Candidate>,
+    options: &RankOptions,
+    tell: &mut dyn FnMut() -> Result<(), RunError>,
+) -> Result<Outcome, RunError> {
+    let (fitting, mut told) = match (candidate, store) {
+        (Some(candidate), Some(store)) => {
+            let manifest = match &candidate.manifest {
+                Ok(manifest) => manifest,
+                Err(reason) => return Ok(Outcome::Unfit(format!("it cannot be read: {reason}"))),
+            };
+            match fitting(subject.prepared, store, candidate, manifest)? {
+                Ok(found) => found,
+                Err(reason) => return Ok(Outcome::Unfit(reason)),
+            }
+        }
+        _ => (Fitting::AsTheyAre, Vec::new()),
+    };
+    if let Some(manifest) = candidate.and_then(|candidate| candidate.manifest.as_ref().ok()) {
+        let id = candidate.map_or_else(String::new, Candidate::id);
+        told.extend(preprocessing_difference(subject.prepared, &manifest.preprocessing, &id));
+    }
+    let key = key(subject, candidate, options);
+    let known = store.map(|store| store.stage_get(key)).transpose()?.flatten();
+    if let Some(found) = known.and_then(|known| serde_json::from_value::<Found>(known.result).ok()) {
+        told.extend(found.no_leep.clone());
+        return Ok(Outcome::Scored(found, told));
+    }
+    tell()?;
+    let found = match compute(subject, store, candidate, &fitting, options)? {
+        Ok(found) => found,
+        Err(reason) => return Ok(Outcome::Unfit(reason)),
+    };
+    if let Some(store) = store {
+        store.stage_put(key, &StageResult { result: to_value(&found), blobs: Vec::new() })?;
+    }
+    told.extend(found.no_leep.clone());
+    Ok(Outcome::Scored(found, told))
+}
+
+/// What scores are a function of: model, examples with their division, and the seed that draws from them.
+fn key(subject: &Subject<'_>, candidate: Option<&Candidate>, options: &RankOptions) -> Digest {
+    let mut key = DigestWriter::new("heirloom.scores.1");
+    key.field(candidate.map_or(b"scratch".as_slice(), |candidate| &candidate.version.digest.0));
+    key.field(&subject.prepared.digest().0).field(&subject.scheme.seed.to_le_bytes());
+    key.field(&(RANK_EXAMPLES_MAX as u64).to_le_bytes());
+    key.field(options.level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
+    key.finish()
+}
+
+/// The examples that are looked at.
+struct Drawn {
+    rows: Vec<u32>,
+    labels: Vec<u32>,
+    classes: u32,
+}
+
+/// Draws from the training part, the same rows for every candidate.
+fn draw(subject: &Subject<'_>, examples: &Examples) -> Drawn {
+    let Target::Classes { labels, names } = &examples.dataset.target else {
+        unreachable!("a target that is a number was refused before")
+    };
+    let train = &examples.splits.train;
+    let mut members = vec![Vec::new(); names.len()];
+    for (place, &row) in train.iter().enumerate() {
+        members[labels[row as usize] as usize].push(place);
+    }
+    let places = sample(&members, RANK_EXAMPLES_MAX, subject.scheme.seed);
+    let rows: Vec<u32> = places.into_iter().map(|place| train[place]).collect();
+    let labels = rows.iter().map(|&row| labels[row as usize]).collect();
+    Drawn { rows, labels, classes: names.len() as u32 }
+}
+
+fn compute(
+    subject: &mut Subject<'_>,
+    store: Option<&Store>,
+    candidate: Option<&Candidate>,
+    fitting: &Fitting,
+    options: &RankOptions,
+) -> Result<Result<Found, String>, RunError> {
+    if subject.examples.is_none() {
+        *subject.examples = Some(prepare(subject.scheme, subject.source)?.1);
+    }
+    let Some(examples) = subject.examples.as_ref() else { unreachable!("they were read just now") };
+    let drawn = draw(subject, examples);
+    let seed = subject.scheme.seed;
+    let made = match (candidate, store) {
+        (Some(candidate), Some(store)) => {
+            let network = match network(store, candidate)? {
+                Ok(network) => network,
+                Err(reason) => return Ok(Err(reason)),
+            };
+            let Some(features) = prediction(&network).and_then(|id| head_input(&network, id)) else {
+                return Ok(Err("it has no layer whose input could be looked at".to_owned()));
+            };
+            let digest = candidate.version.digest;
+            let asking = Asking { graph: &network, features, answers: true, digest, fitting };
+            asking.of(examples, &drawn.rows, seed, Some(store), options)?
+        }
+        _ => {
+            let graph = architecture::preprocessed(subject.scheme, subject.prepared)?;
+            let asking = Asking {
+                features: graph.outputs[0],
+                graph: &graph,
+                answers: false,
+                digest: subject.prepared.digest(),
+                fitting,
+            };
+            asking.of(examples, &drawn.rows, seed, None, options)?
+        }
+    };
+    let features = match made {
+        Ok(features) => features,
+        Err(reason) => return Ok(Err(format!("it cannot be asked: {reason}"))),
+    };
+    let labels =
+        candidate.and_then(|candidate| candidate.manifest.as_ref().ok()).map(|manifest| &manifest.labels);
+    let scored = scored(&features, &drawn, labels.map_or(0, Vec::len), seed);
+    let (scores, no_leep) = match scored {
+        Ok(scored) => scored,
+        Err(Unscored::OneClass(error)) => return Err(one_class(&error).into()),
+        Err(Unscored::Reason(reason)) => return Ok(Err(reason)),
+    };
+    let trained_on = match (candidate, store) {
+        (Some(candidate), Some(store)) => trained_on(store, candidate, examples, &drawn)?,
+        _ => None,
+    };
+    Ok(Ok(Found { scores, latency_ms: features.latency_ms, trained_on, no_leep }))
+}
+
+/// The candidate's graph with its weights; errors inside with a sentence where they are damaged.
+fn network(store: &Store, candidate: &Candidate) -> Result<Result<graph::Graph, String>, RunError> {
+    let read = || {
+        let model = store.model(&candidate.id())?;
+        unpack(&store.graph(&model)?, &store.tensors(&model)?)
+    };
+    match read() {
+        Ok(graph) => Ok(Ok(graph)),
+        Err(RunError::Failed(Failure::Store(error))) if is_damage(&error) => {
+            Ok(Err(format!("it cannot be read: {error}")))
+        }
+        Err(RunError::Failed(Failure::Damaged { what, reason })) => {
+            Ok(Err(format!("it cannot be read: {what}: {reason}")))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Why features have no scores.
+enum Unscored {
+    /// That is so for every candidate.
+    OneClass(ScoreError),
+    /// That is so for this one.
+    Reason(String),
+}
+
+/// The scores, and why LEEP is not among them if answers were given.
+fn scored(
+    features: &Features,
+    drawn: &Drawn,
+    known: usize,
+    seed: u64,
+) -> Result<(Scores, Option<String>), Unscored> {
+    let scored = Scored::new(&features.values, features.width, &drawn.labels, drawn.classes)
+        .map_err(|error| Unscored::Reason(format!("its features are none: {error}")))?;
+    let (answers, no_leep) = match known {
+        0 => (None, None),
+        classes => match Probabilities::new(&features.answers, classes) {
+            Ok(answers) => (Some(answers), None),
+            Err(error) => (None, Some(format!("no LEEP: {error}"))),
+        },
+    };
+    let scores = score(&scored, answers.as_ref(), seed).map_err(|error| match error {
+        ScoreError::OneClass => Unscored::OneClass(error),
+        other => Unscored::Reason(other.to_string()),
+    })?;
+    let seen = Seen { width_of: features.width_of, ..scores.seen };
+    Ok((Scores { seen, ..scores }, no_leep))
+}
+
+fn one_class(error: &ScoreError) -> Diagnostic {
+    Diagnostic::new("one-class", error.to_string())
+        .help("the training part needs examples of two classes before parents can be ranked")
+}
+
+/// How many of the examples looked at the candidate learned from, by the list that it left.
+fn trained_on(
+    store: &Store,
+    candidate: &Candidate,
+    examples: &Examples,
+    drawn: &Drawn,
+) -> Result<Option<usize>, RunError> {
+    let list = match store.attachment(&candidate.version, records::ROLE) {
+        Ok(list) => list,
+        Err(error) if is_damage(&error) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let digests: BTreeSet<Digest> =
+        drawn.rows.iter().map(|&row| examples.dataset.input_digests[row as usize]).collect();
+    Ok(list.and_then(|list| records::trained_on(&list, &digests)))
+}
