@@ -12,7 +12,7 @@ use store::{ModelVersion, Relation, Store, StoreAddress, StoreError};
 use tensor::Tensor;
 
 use crate::architecture::{self, Plan};
-use crate::error::RunError;
+use crate::error::{Failure, RunError};
 use crate::keys::to_value;
 use crate::package::unpack;
 use crate::prepare::{Form, Prepared, prepare};
@@ -52,8 +52,28 @@ pub(crate) fn parent_of(scheme: &ResolvedScheme, store: Option<&Store>) -> Resul
     };
     load(scheme, store, wanted).map(Some).map_err(|error| match error {
         RunError::Diagnostics(found) => placed(scheme, found).into(),
-        other => other,
+        other => unreadable(scheme, wanted, other),
     })
+}
+
+/// A damaged parent is a wrong model file: the user has to name another, or mend this one. A disk that fails is not.
+fn unreadable(scheme: &ResolvedScheme, wanted: &Inherit, error: RunError) -> RunError {
+    use StoreError::{Damaged, DamagedBlob, MissingBlob};
+    let damaged = matches!(
+        error,
+        RunError::Failed(
+            Failure::Damaged { .. }
+                | Failure::Store(DamagedBlob { .. } | MissingBlob { .. } | Damaged { .. })
+        )
+    );
+    if !damaged {
+        return error;
+    }
+    let message = format!("the model `{}` cannot be inherited from: {error}", wanted.parent);
+    at(scheme, "model.inherit", Diagnostic::new("damaged-parent", message))
+        .help("`heirloom store verify` names everything that is damaged; what is whole in another store can be taken in again")
+        .help("or inherit from another version")
+        .into()
 }
 
 fn load(scheme: &ResolvedScheme, store: &Store, wanted: &Inherit) -> Result<Parent, RunError> {

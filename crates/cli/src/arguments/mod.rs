@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use algorithm::Algorithm;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
-pub(crate) use inherit::Inherit;
+pub(crate) use inherit::{Inherit, Prove};
 pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
@@ -53,7 +53,7 @@ pub(crate) enum Command {
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),
-    /// Plans what a new model takes over from an earlier one
+    /// Plans what a new model takes over from an earlier one, and proves what that is worth
     #[command(subcommand)]
     Inherit(Inherit),
     /// Lists, shows, exports, promotes and recalls the models of the store

@@ -3,7 +3,9 @@
 mod bad_input;
 mod cache;
 mod inheritance;
+mod leaks;
 mod models;
+mod proofs;
 mod resume;
 mod support;
 mod tables;

@@ -168,6 +168,6 @@ pub(crate) fn options() -> RunOptions {
     }
 }
 
-fn idx(header: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {
+pub(crate) fn idx(header: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {
     header.iter().flat_map(|number| number.to_be_bytes()).chain(values).collect()
 }
