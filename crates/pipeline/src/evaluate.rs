@@ -25,11 +25,11 @@ pub(crate) fn evaluate(
     let mut measure = |rows: &[u32]| measure(&mut predictor, examples, rows);
     let splits = &examples.splits;
     let validation = (!splits.validation.is_empty()).then(|| measure(&splits.validation)).transpose()?;
-    let test = measure(&splits.test)?;
+    let test = measure(&examples.judges)?;
     let baseline = baseline(scheme, examples);
     let verdict = baseline.as_ref().and_then(|baseline| verdict(scheme, &test, baseline));
     let selected = scheme.evaluate.metrics.iter().map(|metric| metric.name().to_owned()).collect();
-    Ok(Metrics { selected, validation, test, baseline, verdict })
+    Ok(Metrics { selected, validation, test, baseline, verdict, leaks: None })
 }
 
 fn measure(predictor: &mut Predictor, examples: &Examples, rows: &[u32]) -> Result<PartMetrics, RunError> {
@@ -68,7 +68,7 @@ fn answers_beside(dataset: &Dataset, rows: &[u32], answers: Vec<f64>) -> Answers
 
 /// The forecast without a model, on the test part.
 fn baseline(scheme: &ResolvedScheme, examples: &Examples) -> Option<metrics::Baseline> {
-    let rows = &examples.splits.test;
+    let rows = &examples.judges;
     match (scheme.evaluate.baseline, &examples.dataset.target) {
         (Baseline::Majority, Target::Classes { labels, names }) => {
             let counts = examples.dataset.class_counts(examples.splits.train.iter().copied());

@@ -9,7 +9,7 @@ use graph::{Graph, ValueId};
 use scheme::MemoryFiles;
 use serde::{Deserialize, Serialize};
 use store::Store;
-use tensor::{DType, Data, Tensor};
+use tensor::{DType, Data, Shape, Tensor};
 
 use crate::error::RunError;
 use crate::metrics::greatest;
@@ -110,11 +110,17 @@ pub fn load_model(store: &Store, reference: &str) -> Result<LoadedModel, RunErro
 
 fn model_input(graph: &Graph, input: ValueId) -> Result<ModelInput, RunError> {
     let ty = graph.ty(input);
-    let shape: Option<Vec<usize>> = ty.shape.0.iter().skip(1).map(|dim| dim.known()).collect();
-    match (ty.dtype, shape.as_deref()) {
-        (DType::U8, Some(&[channels, height, width])) => Ok(ModelInput::Images { channels, height, width }),
-        (DType::F32, Some(shape)) => Ok(ModelInput::Features { shape: shape.to_vec() }),
-        _ => Err(RunError::damaged("the graph of a model", format!("its input is {ty}"))),
+    input_of(ty.dtype, &ty.shape)
+        .ok_or_else(|| RunError::damaged("the graph of a model", format!("its input is {ty}")))
+}
+
+/// What a model takes whose one input has this type; `None` if models of ours take no such thing.
+pub(crate) fn input_of(dtype: DType, shape: &Shape) -> Option<ModelInput> {
+    let shape: Option<Vec<usize>> = shape.0.iter().skip(1).map(|dim| dim.known()).collect();
+    match (dtype, shape?.as_slice()) {
+        (DType::U8, &[channels, height, width]) => Some(ModelInput::Images { channels, height, width }),
+        (DType::F32, shape) => Some(ModelInput::Features { shape: shape.to_vec() }),
+        _ => None,
     }
 }
 
@@ -124,20 +130,24 @@ fn model_input(graph: &Graph, input: ValueId) -> Result<ModelInput, RunError> {
 pub fn read_inputs(model: &LoadedModel, paths: &[PathBuf]) -> Result<Vec<(PathBuf, Tensor)>, RunError> {
     let (mut inputs, mut problems) = (Vec::new(), Diagnostics::default());
     for path in paths {
-        let read = match model.input {
-            ModelInput::Images { channels, height, width } => match pictures_table(model, path)? {
-                Some(source) => read_rows(source, path),
-                None => read_images(path, channels, height, width),
-            },
-            ModelInput::Features { .. } => read_table(model, path),
-        };
-        match read {
+        match read_input(&model.input, &model.scheme, path) {
             Ok(tensor) => inputs.push((path.clone(), tensor)),
             Err(RunError::Diagnostics(found)) => problems.extend(found.0),
             Err(failure) => return Err(failure),
         }
     }
     Ok(problems.or(inputs)?)
+}
+
+/// The examples in one file, as a model that takes `input` and was made by `scheme` takes them.
+pub(crate) fn read_input(input: &ModelInput, scheme: &str, path: &Path) -> Result<Tensor, RunError> {
+    match *input {
+        ModelInput::Images { channels, height, width } => match pictures_table(scheme, path)? {
+            Some(source) => read_rows(source, path),
+            None => read_images(path, channels, height, width),
+        },
+        ModelInput::Features { .. } => read_table(scheme, path),
+    }
 }
 
 fn read_images(path: &Path, channels: usize, height: usize, width: usize) -> Result<Tensor, RunError> {
@@ -147,17 +157,17 @@ fn read_images(path: &Path, channels: usize, height: usize, width: usize) -> Res
 }
 
 /// The table that a model of pictures was made from, if `path` is one too: its rows are pictures.
-fn pictures_table(model: &LoadedModel, path: &Path) -> Result<Option<data::CsvSource>, RunError> {
+fn pictures_table(scheme: &str, path: &Path) -> Result<Option<data::CsvSource>, RunError> {
     let name = path.to_string_lossy();
     match name.ends_with(".csv") || name.ends_with(".csv.gz") {
-        true => table_of(model),
+        true => table_of(scheme),
         false => Ok(None),
     }
 }
 
 /// The examples of another table, by the scheme that made the model.
-fn read_table(model: &LoadedModel, path: &Path) -> Result<Tensor, RunError> {
-    match table_of(model)? {
+fn read_table(scheme: &str, path: &Path) -> Result<Tensor, RunError> {
+    match table_of(scheme)? {
         Some(source) => read_rows(source, path),
         None => Err(RunError::damaged("the scheme of a model", "its data is no table")),
     }
@@ -169,9 +179,9 @@ fn read_rows(source: data::CsvSource, path: &Path) -> Result<Tensor, RunError> {
 }
 
 /// The table that the model's scheme names, if its data is one.
-fn table_of(model: &LoadedModel) -> Result<Option<data::CsvSource>, RunError> {
+fn table_of(scheme: &str) -> Result<Option<data::CsvSource>, RunError> {
     let name = PathBuf::from("scheme.toml");
-    let files = MemoryFiles(BTreeMap::from([(name.clone(), model.scheme.clone().into_bytes())]));
+    let files = MemoryFiles(BTreeMap::from([(name.clone(), scheme.as_bytes().to_vec())]));
     let scheme = scheme::resolve(&name, &[], &files)
         .result
         .map_err(|problems| RunError::damaged("the scheme of a model", problems))?;

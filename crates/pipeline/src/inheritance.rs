@@ -14,7 +14,7 @@ use store::{ModelVersion, ParentRecord, Relation, Store, StoreAddress, StoreErro
 use tensor::Tensor;
 
 use crate::architecture::{self, Plan};
-use crate::error::RunError;
+use crate::error::{Failure, RunError};
 use crate::keys::to_value;
 use crate::package::unpack;
 use crate::prepare::{Form, Prepared, prepare};
@@ -76,8 +76,28 @@ pub(crate) fn parent_of(scheme: &ResolvedScheme, store: Option<&Store>) -> Resul
     };
     found.map(Some).map_err(|error| match error {
         RunError::Diagnostics(found) => placed(scheme, found).into(),
-        other => other,
+        other => unreadable(scheme, wanted, other),
     })
+}
+
+/// A damaged parent is a wrong model file: the user has to name another, or mend this one. A disk that fails is not.
+fn unreadable(scheme: &ResolvedScheme, wanted: &Inherit, error: RunError) -> RunError {
+    use StoreError::{Damaged, DamagedBlob, MissingBlob};
+    let damaged = matches!(
+        error,
+        RunError::Failed(
+            Failure::Damaged { .. }
+                | Failure::Store(DamagedBlob { .. } | MissingBlob { .. } | Damaged { .. })
+        )
+    );
+    if !damaged {
+        return error;
+    }
+    let message = format!("the model `{}` cannot be inherited from: {error}", wanted.parent);
+    at(scheme, origin(scheme), Diagnostic::new("damaged-parent", message))
+        .help("`heirloom store verify` names everything that is damaged; what is whole in another store can be taken in again")
+        .help("or inherit from another version")
+        .into()
 }
 
 /// The parent that `reference` names: `name`, `name@N` or `name@alias`.
@@ -256,6 +276,13 @@ pub(crate) fn accept(scheme: &ResolvedScheme, transfer: Option<&TransferPlan>) -
     );
     let found = at(scheme, "model.min_inherited", Diagnostic::new("too-little-inherited", message));
     Err(found.help(format!("what starts anew: {}", most.join(", "))).into())
+}
+
+impl Parent {
+    /// The models that it is or was made of, as `name@N`.
+    pub(crate) fn ids(&self) -> Vec<&str> {
+        self.ancestors.iter().map(|ancestor| ancestor.id.as_str()).collect()
+    }
 }
 
 impl Plan {

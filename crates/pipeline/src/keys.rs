@@ -44,12 +44,13 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 
 impl Keys {
     /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
-    /// model that it inherits from.
+    /// model that it inherits from, `ancestors` that of what all its ancestors have seen.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
         graph_file: Option<Digest>,
         parent: Option<Digest>,
+        ancestors: Option<Digest>,
         level: engine::Level,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
@@ -76,7 +77,12 @@ impl Keys {
         let train = train.finish();
 
         let mut evaluate = begin(Stage::Evaluate);
-        let evaluate = evaluate.field(&train.0).field(setting("evaluate").as_bytes()).finish();
+        evaluate.field(&train.0).field(setting("evaluate").as_bytes());
+        if let Some(ancestors) = ancestors {
+            // Test cases that one of them was trained on are left out.
+            evaluate.field(&ancestors.0);
+        }
+        let evaluate = evaluate.finish();
         let package = begin(Stage::Package).field(&train.0).finish();
         let mut register = begin(Stage::Register);
         let register = register.field(&package.0).field(&evaluate.0).field(&scheme.digest().0).finish();

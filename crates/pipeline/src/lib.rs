@@ -17,15 +17,18 @@ mod error;
 mod evaluate;
 mod events;
 mod export;
+mod image_hashes;
 mod infer;
 mod inheritance;
 mod journal;
 mod keys;
+mod leak_guard;
 mod memory;
 pub mod metrics;
 mod package;
 mod prepare;
 mod preprocessing;
+mod prove;
 mod rank;
 mod records;
 mod register;
@@ -35,16 +38,21 @@ mod run_id;
 mod session;
 mod source;
 mod training;
+mod who_saw;
 
 pub use error::{Failure, RunError};
 pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};
 pub use export::{export_onnx, export_safetensors};
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
+pub use prove::{
+    ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, last_proof, proofs_of, prove,
+};
 pub use rank::{
     LeftOut, RANK_EXAMPLES_MAX, RankObserver, RankOptions, RankedCandidate, Ranking, ShownScores, Standing,
     rank_parents,
 };
-pub use records::{SeenIn, Sighting, Sightings, who_saw};
+pub use records::SeenIn;
 pub use report::{EpochReport, HeadReport, RunReport, StageReport};
 pub use run::{RunOptions, run};
+pub use who_saw::{Sighting, Sightings, who_saw};

@@ -58,6 +58,8 @@ impl Prepared {
 pub(crate) struct Examples {
     pub(crate) dataset: Dataset,
     pub(crate) splits: Splits,
+    /// Rows of the test part that figures are made of: all, but for those that an ancestor was trained on.
+    pub(crate) judges: Vec<u32>,
     /// The numeric targets in standardised units, of all rows.
     standardized: Vec<f32>,
 }
@@ -90,6 +92,28 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
         failure => RunError::from(failure),
     })?;
     let (dataset, splits) = choose(scheme, dataset)?;
+    let judges = splits.test.clone();
+    fit(scheme, dataset, splits, judges)
+}
+
+impl Examples {
+    /// The same with `train` as the training part, and everything fitted anew on that.
+    pub(crate) fn with_training_part(
+        self,
+        scheme: &ResolvedScheme,
+        train: Vec<u32>,
+    ) -> Result<(Prepared, Examples), RunError> {
+        let splits = Splits { train, ..self.splits };
+        fit(scheme, self.dataset, splits, self.judges)
+    }
+}
+
+fn fit(
+    scheme: &ResolvedScheme,
+    dataset: Dataset,
+    splits: Splits,
+    judges: Vec<u32>,
+) -> Result<(Prepared, Examples), RunError> {
     let statistics = data::fit(&dataset, &splits.train);
     let mut fitted = fit_steps(scheme, &dataset, &statistics.features, &splits.train)?;
     let target = statistics.target.as_ref().map(|target| NumericTarget {
@@ -113,7 +137,7 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
         notices: fitted.notices,
     };
     let standardized = standardize(&dataset, prepared.target.as_ref());
-    Ok((prepared, Examples { dataset, splits, standardized }))
+    Ok((prepared, Examples { dataset, splits, judges, standardized }))
 }
 
 /// Where the scheme names its data.

@@ -12,7 +12,6 @@ use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
 use crate::prepare::Prepared;
 use crate::rank;
-use crate::records;
 use crate::run::RunOptions;
 
 /// Under which role a scheme's files are kept beside the model that it made.
@@ -27,8 +26,8 @@ pub(crate) struct Finished<'a> {
     /// How the parent was chosen, if it was not named.
     pub(crate) ranking: Option<&'a serde_json::Value>,
     pub(crate) plan: &'a Plan,
-    /// The list of records that it has seen.
-    pub(crate) records: Vec<u8>,
+    /// What it has seen, by role: the list of records, and how training images look.
+    pub(crate) seen: Vec<(String, Vec<u8>)>,
     /// The packaged graph.
     pub(crate) graph: Vec<u8>,
     pub(crate) tensors: Vec<(String, Tensor)>,
@@ -38,9 +37,9 @@ pub(crate) struct Finished<'a> {
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished { scheme, options, prepared, parent, ranking, plan, records, graph, tensors, metrics, run } =
+    let Finished { scheme, options, prepared, parent, ranking, plan, seen, graph, tensors, metrics, run } =
         finished;
-    let mut attachments = vec![(records::ROLE.to_owned(), records)];
+    let mut attachments = seen;
     if !options.scheme_sources.is_empty() {
         let sources = to_value(&options.scheme_sources).to_string();
         attachments.push((SOURCES_ROLE.to_owned(), sources.into_bytes()));

@@ -11,10 +11,12 @@ use crate::architecture::{self, Plan};
 use crate::error::RunError;
 use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
+use crate::image_hashes;
 use crate::inheritance::{Parent, accept, parent_of};
 use crate::keys::{Keys, prepare_key};
+use crate::leak_guard::{self, Ancestors};
 use crate::memory::peak_bytes;
-use crate::metrics::Metrics;
+use crate::metrics::{Leaks, Metrics};
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
 use crate::rank::{self, Chosen, RankOptions, Subject};
@@ -75,10 +77,11 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     if let Some(report) = finished_before(session, &work)? {
         return Ok(report);
     }
+    let leaks = guard(session, &mut work)?;
     session.open_run(work.keys.train)?;
     session.keep_early()?;
     let trained = train_stage(session, &mut work)?;
-    let metrics = evaluate_stage(session, &mut work, &trained)?;
+    let metrics = evaluate_stage(session, &mut work, &trained, leaks)?;
     session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
     let graph = package_stage(session, &mut work)?;
     register_stage(session, &mut work, trained, metrics, graph)
@@ -91,6 +94,7 @@ struct Work {
     examples: Option<Examples>,
     graph_file: Option<Vec<u8>>,
     parent: Option<Parent>,
+    ancestors: Ancestors,
     /// The account of how the parent was chosen, if the scheme leaves that to the ranking.
     ranking: Option<serde_json::Value>,
     summary: ModelSummary,
@@ -144,10 +148,13 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         ranking = Some(chosen.account());
         parent = chosen.parent;
     }
+    let parents = parent.as_ref().map(Parent::ids).unwrap_or_default();
+    let ancestors = Ancestors::of(session.open.existing(), &parents)?;
 
     let graph_digest = graph_file.as_deref().map(Digest::of);
     let parent_digest = parent.as_ref().map(|parent| parent.digest);
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, session.options.level);
+    let (seen, level) = (ancestors.digest(), session.options.level);
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, seen, level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -161,7 +168,19 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     };
     session.journal.tell(&Event::ModelPlanned(summary.clone()))?;
     accept(scheme, summary.transfer.as_ref())?;
-    Ok(Work { source, prepared, examples, graph_file, parent, ranking, summary, plan, prepare_key, keys })
+    Ok(Work {
+        source,
+        prepared,
+        examples,
+        graph_file,
+        parent,
+        ancestors,
+        ranking,
+        summary,
+        plan,
+        prepare_key,
+        keys,
+    })
 }
 
 /// What the ranking puts first. Tells.
@@ -198,6 +217,18 @@ fn finished_before(session: &mut Session<'_, '_>, work: &Work) -> Result<Option<
     Ok(Some(RunReport { cached: true, stages, ..report }))
 }
 
+/// Takes test cases that an ancestor was trained on out of what judges, before anything is trained.
+fn guard(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Option<Leaks>, RunError> {
+    work.examples(session.scheme)?;
+    let Some(examples) = &mut work.examples else { unreachable!("they were read just now") };
+    let (store, threads) = (session.open.existing(), session.options.threads);
+    let leaks = leak_guard::guard(session.scheme, store, &work.ancestors, examples, threads)?;
+    if let Some(found) = &leaks {
+        session.notices(&leak_guard::notices(found, &work.prepared))?;
+    }
+    Ok(leaks)
+}
+
 fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained, RunError> {
     let key = work.keys.train;
     if let Some(trained) = session.cached_tensors(Stage::Train, key)? {
@@ -212,10 +243,10 @@ fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained
     let batch_size = batch_size(scheme, &work.prepared);
     let trained = session.stage(Stage::Train, key, |session| {
         let (options, store) = (session.options, session.open.store());
-        let training = Training { scheme, options, store, key, plan, examples, batch_size };
+        let training = Training { scheme, options, store, key, plan, examples, batch_size, watch: None };
         let found = head::find(&training, &mut session.journal)?;
         plan.set_tensors(found.as_ref().map_or(&[], |found| &found.tensors))?;
-        let training = Training { scheme, options, store, key, plan, examples, batch_size };
+        let training = Training { scheme, options, store, key, plan, examples, batch_size, watch: None };
         let mut trained = train(&training, &mut session.journal)?;
         trained.history.head = found.map(|found| found.report);
         Ok(trained)
@@ -229,6 +260,7 @@ fn evaluate_stage(
     session: &mut Session<'_, '_>,
     work: &mut Work,
     trained: &Trained,
+    leaks: Option<Leaks>,
 ) -> Result<Metrics, RunError> {
     let key = work.keys.evaluate;
     work.plan(session.scheme)?;
@@ -244,6 +276,7 @@ fn evaluate_stage(
     };
     let metrics = session
         .stage(Stage::Evaluate, key, |session| evaluate(session.scheme, session.options, plan, examples))?;
+    let metrics = Metrics { leaks, ..metrics };
     session.keep(key, &metrics)?;
     Ok(metrics)
 }
@@ -272,7 +305,18 @@ fn register_stage(
     let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
         unreachable!("evaluation and the line above made them")
     };
-    let records = records::encode(&examples.dataset, &examples.splits);
+    let mut seen = vec![(records::ROLE.to_owned(), records::encode(&examples.dataset, &examples.splits))];
+    let train = &examples.splits.train;
+    if let Some(hashes) = image_hashes::encode(&examples.dataset, train, session.options.threads) {
+        seen.push((image_hashes::ROLE.to_owned(), hashes));
+        if train.len() > image_hashes::HASHES_MAX {
+            let most = image_hashes::HASHES_MAX;
+            session.notices(&[format!(
+                "of {} training images, the looks of the first {most} are kept",
+                train.len()
+            )])?;
+        }
+    }
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
     let (prepared, parent, ranking) = (&work.prepared, work.parent.as_ref(), work.ranking.as_ref());
@@ -285,7 +329,7 @@ fn register_stage(
             parent,
             ranking,
             plan,
-            records,
+            seen,
             graph,
             tensors,
             metrics: &metrics,

@@ -17,6 +17,7 @@
 mod address;
 mod aliases;
 mod annotations;
+mod attachments;
 mod blobs;
 mod bundle;
 mod checkpoints;

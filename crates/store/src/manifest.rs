@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use base::Digest;
+use base::{Diagnostic, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tensor::{DType, Shape};
@@ -99,6 +99,8 @@ impl Manifest {
     }
 
     /// Reads a canonical text that was written by any version so far.
+    ///
+    /// Errors   a mistake `unknown-format` for a text of a newer version; a text that is damaged.
     pub fn decode(text: &str) -> Result<Self, StoreError> {
         #[derive(Deserialize)]
         struct Version {
@@ -109,10 +111,12 @@ impl Manifest {
         let Version { format_version } =
             serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         if format_version != Manifest::FORMAT_VERSION {
-            return Err(damaged(format!(
-                "format version {format_version} is unknown, this program reads version {}",
+            let message = format!(
+                "the model's manifest has format version {format_version}, and this program reads version {}",
                 Manifest::FORMAT_VERSION
-            )));
+            );
+            let help = "use the newer program that wrote it";
+            return Err(Diagnostic::new("unknown-format", message).help(help).into());
         }
         let manifest: Manifest = serde_json::from_str(text).map_err(|error| damaged(error.to_string()))?;
         manifest.check()?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use base::{Diagnostic, Digest};
 
+use crate::attachments::insert_attachments;
 use crate::blobs::Blob;
 use crate::database::{Rows, values};
 use crate::error::RowError;
@@ -14,7 +15,7 @@ use crate::lineage::insert_parent;
 use crate::manifest::Manifest;
 use crate::package::{Package, PackedScheme, PackedVersion};
 use crate::reference::Found;
-use crate::register::{VersionRow, insert_attachments, insert_model};
+use crate::register::{VersionRow, insert_model};
 use crate::schemes::insert_scheme;
 use crate::versions::newest_number;
 use crate::{By, SchemeParent, SchemeVersion, Signature, Store, StoreError, annotations, signatures};
@@ -155,7 +156,7 @@ fn insert_versions(rows: &dyn Rows, package: &Package, by: &By) -> Result<Vec<Ar
             None => insert_version(rows, packed, &numbers, by)?,
         };
         let here = Found { name: packed.name.clone(), version: number };
-        add_warnings(rows, packed, &here, by)?;
+        add_later(rows, packed, &here, by)?;
         numbers.insert((&packed.name, packed.version), number);
         arrivals.push(Arrival {
             name: packed.name.clone(),
@@ -194,8 +195,6 @@ fn insert_version(
         created_unix_ms: packed.created_unix_ms,
     }
     .insert(rows)?;
-    let attachments = packed.attachments.iter().map(|each| (each.role.as_str(), each.blob));
-    insert_attachments(rows, &here, attachments)?;
     annotations::set_about(rows, &here, &packed.about)?;
     for parent in &packed.parents {
         // A closed package has every parent before its child.
@@ -209,8 +208,9 @@ fn insert_version(
     Ok(number)
 }
 
-/// Signatures and recalls arrive even if the version was here already.
-fn add_warnings(rows: &dyn Rows, packed: &PackedVersion, here: &Found, by: &By) -> Result<(), RowError> {
+/// What can be added to a version arrives even if it was here already: what is kept beside it, signatures, recalls.
+fn add_later(rows: &dyn Rows, packed: &PackedVersion, here: &Found, by: &By) -> Result<(), RowError> {
+    insert_attachments(rows, here, packed.attachments.iter().map(|each| (each.role.as_str(), each.blob)))?;
     for packed in &packed.signatures {
         let signature = Signature {
             key_id: packed.key_id.clone(),

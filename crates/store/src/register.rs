@@ -5,6 +5,7 @@ use serde_json::Value;
 use tensor::Tensor;
 
 use crate::annotations::{About, set_about};
+use crate::attachments::insert_attachments;
 use crate::blobs::{Blob, Written};
 use crate::database::{Rows, values};
 use crate::error::{RowError, within};
@@ -228,21 +229,6 @@ pub(crate) fn insert_model(
         rows.execute(
             "INSERT INTO model_blobs (model, blob) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
             values![digest, blob.digest],
-        )?;
-    }
-    Ok(())
-}
-
-/// Notes which blobs are kept beside a version. They have rows.
-pub(crate) fn insert_attachments<'a>(
-    rows: &dyn Rows,
-    of: &Found,
-    attachments: impl Iterator<Item = (&'a str, Digest)>,
-) -> Result<(), RowError> {
-    for (role, blob) in attachments {
-        rows.execute(
-            "INSERT INTO version_blobs (name, version, role, blob) VALUES (?1, ?2, ?3, ?4)",
-            values![&of.name, of.version, role, blob],
         )?;
     }
     Ok(())

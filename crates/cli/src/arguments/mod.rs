@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use algorithm::Algorithm;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
-pub(crate) use inherit::Inherit;
+pub(crate) use inherit::{Inherit, Prove};
 pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),
-    /// Ranks the models that a new one may start from, and plans what it takes over
+    /// Ranks models to start from, plans what is taken over, and proves what that is worth
     #[command(subcommand)]
     Inherit(Inherit),
     /// Lists, shows, exports, promotes and recalls the models of the store

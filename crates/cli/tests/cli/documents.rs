@@ -1,7 +1,7 @@
 //! The commands in README.md, in the user's guide and in the examples do what the pages say.
 //!
 //! A page is followed from top to bottom in a folder of its own, which holds what its reader would
-//! have: photos, a table, and a small stand-in for `schemes/mnist.toml`. Three marks steer it, HTML
+//! have: photos, a table, an example, and a small stand-in for `schemes/mnist.toml`. Three marks steer it, HTML
 //! comments on the line above a block:
 //!
 //! - `<!-- file: NAME -->`: the block is the file NAME; it is written;
@@ -75,6 +75,10 @@ fn follow(page: &Path) {
     houses(&place);
     small_mnist(&place);
     fs::copy(root().join("schemes/stock.toml"), place.path().join("schemes/stock.toml")).expect("a scheme");
+    for file in ["clinic.toml", "clinic.csv", "hospital.toml", "hospital.csv"] {
+        let bytes = fs::read(root().join("examples/breast-cancer").join(file)).expect("an example");
+        place.write(&format!("breast-cancer/{file}"), bytes);
+    }
     place.write("photo.png", png(0, 99, 28));
     place.write("my.toml", "inherits = [\"mnist\"]\n[train]\nepochs = 3\n");
     follow_in(&place, page);

@@ -1,9 +1,11 @@
 //! The program as a user meets it: started as a process in a folder of its own.
 
 mod bad_input;
+mod bad_parents;
 mod documents;
 mod interrupt;
 mod place;
+mod proofs;
 mod ranking;
 mod runs;
 mod samples;

@@ -11,6 +11,6 @@ mod near;
 mod perceptual;
 
 pub use digest_set::{DigestSet, union};
-pub use guard::{Leak, leaked};
+pub use guard::{Leak, Seen, leaked};
 pub use near::{DISTANCE_MAX, NearDuplicate, NearIndex, near_duplicates};
 pub use perceptual::{PerceptualHash, difference_hash};

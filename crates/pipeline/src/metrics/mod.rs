@@ -1,9 +1,11 @@
 //! What is measured, with its formula and source.
 
 mod classification;
+mod leaks;
 mod regression;
 
 pub use classification::{Calibration, ClassMetrics, ClassificationMetrics, ECE_BINS};
+pub use leaks::{Leaks, Resemblance};
 pub use regression::RegressionMetrics;
 
 pub(crate) use classification::{greatest, log_loss};
@@ -26,6 +28,9 @@ pub struct Metrics {
     /// One sentence: whether the model beats the baseline.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub verdict: Option<String>,
+    /// Test cases that ancestors were trained on; there if there are ancestors, or repetitions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub leaks: Option<Leaks>,
 }
 
 /// What was measured on one part of the data.

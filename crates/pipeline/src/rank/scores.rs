@@ -251,5 +251,5 @@ fn trained_on(
     };
     let digests: BTreeSet<Digest> =
         drawn.rows.iter().map(|&row| examples.dataset.input_digests[row as usize]).collect();
-    Ok(list.and_then(|list| records::trained_on(&list, &digests)))
+    Ok(list.and_then(|list| records::trained_on(list, &digests)))
 }

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod epoch;
 pub(crate) mod head;
+mod judged;
 mod objective;
 mod prefix;
 mod progress;
@@ -30,6 +31,7 @@ use crate::run::RunOptions;
 
 use checkpoint::{load, save};
 use epoch::{Counts, check_finite, train_epoch};
+pub(crate) use judged::{Judged, train_judged};
 use objective::{learning_rate, objective};
 use prefix::{Activations, Divided};
 pub(crate) use validation::EVALUATION_BATCH;
@@ -54,7 +56,11 @@ pub(crate) struct Trained {
     pub(crate) tensors: Vec<(String, Tensor)>,
 }
 
+/// Looks at the weights of an epoch.
+pub(crate) type Watch<'a> = dyn Fn(&[(String, Tensor)]) -> Result<(), RunError> + 'a;
+
 /// What training works with.
+#[derive(Clone, Copy)]
 pub(crate) struct Training<'a> {
     pub(crate) scheme: &'a ResolvedScheme,
     pub(crate) options: &'a RunOptions,
@@ -64,6 +70,8 @@ pub(crate) struct Training<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) examples: &'a Examples,
     pub(crate) batch_size: usize,
+    /// Is shown every epoch's weights, outside of the time that is counted.
+    pub(crate) watch: Option<&'a Watch<'a>>,
 }
 
 /// What learns, and from what: the whole network from the examples, or what stands behind its frozen part from the
@@ -155,6 +163,9 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         train_epoch(training, learner.feed, &mut trainer, &mut position, best.as_deref(), rate, journal)?;
         let kept = kept_tensors(plan, &mut trainer);
         check_finite(training, &position, &kept)?;
+        if let Some(watch) = training.watch {
+            watch(&kept)?;
+        }
         let report =
             validator.finish_epoch(training, &learner, &position.counts, position.epoch + 1, &kept)?;
         let is_best = note_epoch(training, &mut position, report.clone());

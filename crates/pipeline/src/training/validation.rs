@@ -64,6 +64,17 @@ impl Validator {
         })
     }
 
+    /// The share of right answers on `rows` with the weights `kept`; 0 where answers are numbers, of which none is right.
+    pub(super) fn accuracy(
+        &mut self,
+        training: &Training<'_>,
+        feed: Feed<'_>,
+        rows: &[u32],
+        kept: &[(String, Tensor)],
+    ) -> Result<f64, RunError> {
+        Ok(self.scores(training, feed, rows, kept)?.accuracy.unwrap_or(0.0))
+    }
+
     fn scores(
         &mut self,
         training: &Training<'_>,

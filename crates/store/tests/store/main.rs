@@ -1,5 +1,6 @@
 //! The store's contract, its behaviour under faults, and several processes at once.
 
+mod attachments;
 mod backends;
 mod contract;
 mod damage;

@@ -42,6 +42,8 @@ struct Node {
     digest: String,
     recalled: bool,
     aliases: Vec<String>,
+    /// Of each proof beside it whether inheriting pays, oldest first.
+    proofs: Vec<(String, bool)>,
 }
 
 struct Step {
@@ -52,13 +54,16 @@ struct Step {
 }
 
 impl Graph {
-    fn new(store: &Store, version: &ModelVersion, direction: Direction) -> Result<Self, StoreError> {
+    fn new(store: &Store, version: &ModelVersion, direction: Direction) -> Result<Self, Failure> {
         let lineage = store.lineage(version, direction)?;
         let recalled = store.recalled()?;
         let root = model_id(&version.name, version.version);
         let mut graph = Graph { root, direction, nodes: Vec::new(), steps: Vec::new() };
         for found in &lineage.versions {
-            graph.nodes.push(model_node(found, recalled.contains(&(found.name.clone(), found.version))));
+            let mut node = model_node(found, recalled.contains(&(found.name.clone(), found.version)));
+            let proofs = pipeline::proofs_of(store, found)?;
+            node.proofs = proofs.into_iter().map(|found| (found.scheme, found.proof.pays)).collect();
+            graph.nodes.push(node);
         }
         graph.steps.extend(lineage.edges.iter().map(step));
         graph.add_schemes(store, &lineage.versions)?;
@@ -132,10 +137,16 @@ impl Graph {
 
     fn document(&self) -> Value {
         let nodes = self.nodes.iter().map(|node| {
-            json!({
+            let mut document = json!({
                 "id": node.id, "kind": node.kind, "name": node.name, "digest": node.digest,
                 "recalled": node.recalled,
-            })
+            });
+            if !node.proofs.is_empty() {
+                let proofs =
+                    node.proofs.iter().map(|(scheme, pays)| json!({ "scheme": scheme, "pays": pays }));
+                document["proofs"] = proofs.collect();
+            }
+            document
         });
         let edges = self.steps.iter().map(|step| {
             let mut edge = json!({ "from": step.from, "to": step.to, "relation": step.relation });
@@ -211,6 +222,10 @@ fn line(depth: usize, step: Option<&Step>, node: &Node, again: bool) -> String {
     }
     notes.extend(step.and_then(|step| shared(&step.facts)));
     notes.extend(node.aliases.iter().map(|alias| format!("@{alias}")));
+    if let Some((scheme, pays)) = node.proofs.last() {
+        let outcome = if *pays { "pays" } else { "is not shown to pay" };
+        notes.push(format!("proved: inheriting {outcome} for {}", terminal::printable(scheme)));
+    }
     if node.recalled {
         notes.push("RECALLED".to_owned());
     }
@@ -242,11 +257,12 @@ fn model_node(version: &ModelVersion, recalled: bool) -> Node {
         digest: version.digest.to_string(),
         recalled,
         aliases: version.aliases.clone(),
+        proofs: Vec::new(),
     }
 }
 
 fn plain_node(id: String, kind: &'static str, name: String, digest: String) -> Node {
-    Node { id, kind, name, digest, recalled: false, aliases: Vec::new() }
+    Node { id, kind, name, digest, recalled: false, aliases: Vec::new(), proofs: Vec::new() }
 }
 
 fn step(edge: &Edge) -> Step {

@@ -6,10 +6,11 @@ use pipeline::metrics::Metrics;
 use provenance::strictest;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{About, Model, ModelVersion, Port, Store, StoreError};
+use store::{About, Model, ModelVersion, Port, Store};
 
 use super::version;
 use crate::arguments::{Json, StoreChoice};
+use crate::commands::inherit::in_brief;
 use crate::commands::{onnx_file, report};
 use crate::failure::Failure;
 use crate::tables::facts;
@@ -30,6 +31,7 @@ pub(super) fn show(reference: &str, json: Json, choice: &StoreChoice) -> Result<
         let mut document = document(&model);
         document["about"] = json!(store.about(&model.version)?);
         document["recalls"] = json!(standing.recalls);
+        document["proofs"] = json!(standing.proofs);
         return terminal::print_json(&document);
     }
     terminal::print(&draw(&model, &standing, terminal::width()))
@@ -83,6 +85,7 @@ fn draw(model: &Model, standing: &Standing, width: usize) -> String {
         ("signed with", standing.signed_with.join(", ")),
         ("RECALLED", standing.recalls.join("; ")),
     ];
+    rows.extend(standing.proofs.iter().map(|proof| ("proof", proof.clone())));
     rows.extend(about_facts(&standing.about));
     rows.push(("licence in lineage", standing.strictest.clone()));
     rows.retain(|(_, fact)| !fact.is_empty());
@@ -99,19 +102,23 @@ struct Standing {
     about: About,
     recalls: Vec<String>,
     signed_with: Vec<String>,
+    /// What was proved about inheriting it or from it, oldest first.
+    proofs: Vec<String>,
     /// The most restrictive licence among it and its ancestors, if that is not its own.
     strictest: String,
 }
 
 impl Standing {
-    fn of(store: &Store, version: &ModelVersion) -> Result<Self, StoreError> {
+    fn of(store: &Store, version: &ModelVersion) -> Result<Self, Failure> {
         let recalls = store.recalls_of(version)?;
         let about = store.about(version)?;
         let inherited = store.licences(version)?;
         let strictest = strictest(inherited.iter().map(|(_, licence)| licence.as_str()));
         let from = inherited.iter().find(|(_, licence)| Some(licence.as_str()) == strictest);
         let strictest = from.filter(|(_, licence)| *licence != about.licence);
+        let proofs = pipeline::proofs_of(store, version)?;
         Ok(Standing {
+            proofs: proofs.iter().map(in_brief).collect(),
             recalls: recalls
                 .iter()
                 .map(|recall| format!("{}@{}: {}", recall.name, recall.version, recall.reason))

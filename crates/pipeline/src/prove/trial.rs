@@ -1,0 +1,146 @@
+//! One training of a proof: with or without the parent, on some of the labels, under a seed.
+
+use std::time::Instant;
+
+use base::{Digest, DigestWriter};
+use inherit::prove::Trial;
+use scheme::ResolvedScheme;
+use store::StageResult;
+
+use super::{Bench, ProofEvent};
+use crate::architecture::{self, Plan};
+use crate::error::RunError;
+use crate::events::{Event, Flow};
+use crate::inheritance::accept;
+use crate::journal::Journal;
+use crate::keys::{Keys, to_value};
+use crate::prepare::{Examples, Prepared};
+use crate::training::{Judged, Training, batch_size, head, train_judged};
+
+/// Whether a training starts from the parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arm {
+    Inherited,
+    Scratch,
+}
+
+impl Arm {
+    pub(super) const BOTH: [Arm; 2] = [Arm::Inherited, Arm::Scratch];
+
+    /// The scheme of this arm under `seed`. From scratch the network is the same and starts by itself: no parent, and
+    /// nothing frozen, for what never learnt must not stay as it is. All else of `[train]` stays.
+    pub(super) fn scheme(self, scheme: &ResolvedScheme, seed: u64) -> ResolvedScheme {
+        let mut scheme = scheme.clone();
+        scheme.seed = seed;
+        if self == Arm::Scratch {
+            scheme.model.inherit = None;
+            scheme.train.freeze = None;
+            scheme.train.head = None;
+        }
+        scheme
+    }
+}
+
+/// What a trial is to be.
+pub(super) struct Wanted<'a> {
+    pub(super) arm: Arm,
+    /// The arm's scheme.
+    pub(super) scheme: &'a ResolvedScheme,
+    pub(super) fraction: f64,
+    pub(super) prepared: &'a Prepared,
+    pub(super) examples: &'a Examples,
+}
+
+/// The outcome of the training, and whether it was in the store: there everything is kept that was ever trained for a
+/// proof.
+///
+/// Errors   as a run's: a network that does not fit, a loss that is no number, an observer that wants to stop.
+pub(super) fn trial(
+    bench: &Bench<'_>,
+    wanted: &Wanted<'_>,
+    observe: &mut (dyn FnMut(&ProofEvent<'_>) -> Flow + Send),
+) -> Result<(Trial, bool), RunError> {
+    let key = key(bench, wanted);
+    let before = bench.store.stage_get(key)?;
+    if let Some(trial) = before.and_then(|found| serde_json::from_value::<Trial>(found.result).ok()) {
+        // The key does not know how the fraction was written that came to these labels.
+        return Ok((Trial { fraction: wanted.fraction, ..trial }, true));
+    }
+    let trial = carry_out(bench, wanted, key, observe)?;
+    bench.store.stage_put(key, &StageResult { result: to_value(&trial), blobs: Vec::new() })?;
+    bench.store.clear_checkpoints(key)?;
+    Ok((trial, false))
+}
+
+/// Everything that the outcome is a function of.
+fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
+    let parent = (wanted.arm == Arm::Inherited).then_some(bench.parent.digest);
+    let (seen, level) = (bench.ancestors, bench.options.level);
+    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, seen, level);
+    let mut key = DigestWriter::new("heirloom.trial.1");
+    // Layers may be the parent's in both arms; which test cases judge is a function of what the ancestors have seen.
+    key.field(&keys.train.0).field(&bench.parent.digest.0);
+    key.field(bench.ancestors.as_ref().map_or(b"".as_slice(), |digest| &digest.0));
+    key.field(if wanted.arm == Arm::Inherited { b"inherited" } else { b"scratch" });
+    key.finish()
+}
+
+fn training<'a>(bench: &Bench<'a>, wanted: &Wanted<'a>, key: Digest, plan: &'a Plan) -> Training<'a> {
+    let Wanted { scheme, prepared, examples, .. } = *wanted;
+    Training {
+        scheme,
+        options: bench.options,
+        store: bench.store,
+        key,
+        plan,
+        examples,
+        batch_size: batch_size(scheme, prepared),
+        watch: None,
+    }
+}
+
+fn carry_out(
+    bench: &Bench<'_>,
+    wanted: &Wanted<'_>,
+    key: Digest,
+    observe: &mut (dyn FnMut(&ProofEvent<'_>) -> Flow + Send),
+) -> Result<Trial, RunError> {
+    let Wanted { arm, scheme, fraction, prepared, examples } = *wanted;
+    let mut plan = architecture::plan(scheme, prepared, bench.graph_file, Some(bench.parent))?;
+    accept(scheme, plan.summary.transfer.as_ref())?;
+    // From here to the first step the network is planned, and frozen layers are run: that counts.
+    let started = Instant::now();
+    let mut before = 0.0;
+    let mut observer = |event: &Event| {
+        if matches!(event, Event::TrainingStarted { .. }) {
+            before = started.elapsed().as_secs_f64();
+        }
+        observe(&ProofEvent::Training(event))
+    };
+    let mut journal = Journal::new(&mut observer);
+    if let Some(found) = head::find(&training(bench, wanted, key, &plan), &mut journal)? {
+        plan.set_tensors(&found.tensors)?;
+    }
+    let judged = train_judged(training(bench, wanted, key, &plan), &examples.judges, &mut journal)?;
+    let Judged { trained, epochs, kept } = judged;
+    let mut clock = before;
+    let curve: Vec<(f64, f64)> = trained
+        .history
+        .epochs
+        .iter()
+        .zip(epochs)
+        .map(|(report, accuracy)| {
+            clock += report.seconds;
+            (clock, accuracy)
+        })
+        .collect();
+    Ok(Trial {
+        fraction,
+        labels: examples.splits.train.len() as u64,
+        seed: scheme.seed,
+        inherited: arm == Arm::Inherited,
+        accuracy: kept,
+        seconds: clock,
+        curve,
+    })
+}
