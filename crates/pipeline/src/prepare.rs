@@ -112,6 +112,7 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
         target,
         notices: fitted.notices,
     };
+    let (dataset, splits) = data::without_unused(dataset, splits);
     let standardized = standardize(&dataset, prepared.target.as_ref());
     Ok((prepared, Examples { dataset, splits, standardized }))
 }
