@@ -42,16 +42,32 @@ pub fn keep_classes(dataset: Dataset, wanted: &[String]) -> Result<Dataset, Diag
         found.push(Diagnostic::new("empty-split", message).help("choose others, or add test examples"));
     }
     found.or(())?;
-    let pick = |digests: &[Digest]| rows.iter().map(|&row| digests[row as usize]).collect();
-    Ok(Dataset {
-        input: gather(&dataset.input, &rows),
-        target: Target::Classes { labels, names: wanted.to_vec() },
-        test_from,
-        keys: dataset.keys.as_ref().map(|keys| rows.iter().map(|&row| keys[row as usize].clone()).collect()),
-        input_digests: pick(&dataset.input_digests),
-        digests: pick(&dataset.digests),
-        ..dataset
-    })
+    Ok(Dataset { target: Target::Classes { labels, names: wanted.to_vec() }, ..pick(&dataset, &rows) })
+}
+
+/// The rows `rows`, ascending, of a classification, as a data set of their own.
+fn pick(dataset: &Dataset, rows: &[u32]) -> Dataset {
+    let digests = |digests: &[Digest]| rows.iter().map(|&row| digests[row as usize]).collect();
+    let keys = |keys: &Vec<String>| rows.iter().map(|&row| keys[row as usize].clone()).collect();
+    let target = match &dataset.target {
+        Target::Classes { labels, names } => Target::Classes {
+            labels: rows.iter().map(|&row| labels[row as usize]).collect(),
+            names: names.clone(),
+        },
+        Target::Values { .. } => unreachable!("what calls this has refused answers that are numbers"),
+    };
+    Dataset {
+        name: dataset.name.clone(),
+        input: gather(&dataset.input, rows),
+        layout: dataset.layout,
+        feature_names: dataset.feature_names.clone(),
+        target,
+        test_from: dataset.test_from.map(|from| rows.partition_point(|&row| row < from) as u32),
+        keys: dataset.keys.as_ref().map(keys),
+        overlapping: dataset.overlapping,
+        input_digests: digests(&dataset.input_digests),
+        digests: digests(&dataset.digests),
+    }
 }
 
 fn unknown(source: &str, name: &str, names: &[String]) -> Diagnostic {
@@ -113,6 +129,27 @@ pub fn few_per_class(
     train.sort_unstable();
     splits.unused.sort_unstable();
     Ok(Splits { train, ..splits })
+}
+
+/// The data set without the rows that [`few_per_class`] left unused, and the parts as its rows are numbered then: who
+/// learns from a hundred pictures of sixty thousand need not hold the others in memory.
+pub fn without_unused(dataset: Dataset, splits: Splits) -> (Dataset, Splits) {
+    if splits.unused.is_empty() {
+        return (dataset, splits);
+    }
+    let rows: Vec<u32> =
+        (0..dataset.rows() as u32).filter(|row| splits.unused.binary_search(row).is_err()).collect();
+    let renumbered = |part: &[u32]| {
+        let place = |row: &u32| rows.partition_point(|kept| kept < row) as u32; // each row of a part was kept
+        part.iter().map(place).collect()
+    };
+    let splits = Splits {
+        train: renumbered(&splits.train),
+        validation: renumbered(&splits.validation),
+        test: renumbered(&splits.test),
+        unused: Vec::new(),
+    };
+    (pick(&dataset, &rows), splits)
 }
 
 fn too_few(name: &str, found: usize, wanted: usize) -> Diagnostic {

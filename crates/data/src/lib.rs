@@ -43,7 +43,7 @@ mod statistics;
 mod stored;
 mod table;
 
-pub use choose::{few_per_class, keep_classes};
+pub use choose::{few_per_class, keep_classes, without_unused};
 pub use dataset::{Dataset, Forecast, Layout, Target, gather, input_digests};
 pub use embedded::embedded_names;
 pub use error::DataError;

@@ -136,6 +136,7 @@ fn fit(
         target,
         notices: fitted.notices,
     };
+    let (dataset, splits) = data::without_unused(dataset, splits);
     let standardized = standardize(&dataset, prepared.target.as_ref());
     Ok((prepared, Examples { dataset, splits, judges, standardized }))
 }

@@ -2,7 +2,7 @@
 
 use data::{
     CsvSource, Dataset, Fractions, RowImage, Source, SplitRule, Splits, TableFile, Target, Task,
-    few_per_class, keep_classes, load, split,
+    few_per_class, keep_classes, load, split, without_unused,
 };
 use image::ImageFormat;
 use tensor::Random;
@@ -115,6 +115,24 @@ fn few_examples_are_drawn_from_the_training_part_by_seed_and_content() {
     assert_ne!(five.train, few(5, 2).train);
     assert!(five.train.iter().all(|row| few(9, 1).train.contains(row)), "more labels keep the first ones");
     assert!(five.train.is_sorted() && five.unused.is_sorted());
+}
+
+#[test]
+fn unused_rows_can_be_left_out() {
+    let folder = Folder::new();
+    let dataset = table(&folder, 60);
+    let few = few_per_class(&dataset, divided(&dataset), 3, 1).expect("enough");
+    let (left, parts) = without_unused(dataset.clone(), few.clone());
+    assert_eq!(left.rows(), few.train.len() + few.test.len());
+    assert_eq!(left.input_digests, data::input_digests(&left.input));
+    for (before, after) in [(&few.train, &parts.train), (&few.test, &parts.test)] {
+        let digests = |dataset: &Dataset, rows: &[u32]| {
+            rows.iter().map(|&row| dataset.digests[row as usize]).collect::<Vec<_>>()
+        };
+        assert_eq!(digests(&dataset, before), digests(&left, after));
+    }
+    let all = divided(&dataset);
+    assert_eq!(without_unused(dataset.clone(), all.clone()), (dataset, all));
 }
 
 #[test]
