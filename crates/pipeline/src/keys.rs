@@ -26,7 +26,8 @@ pub(crate) struct Keys {
 /// Begins the key of a stage; the number is the version of its code.
 fn begin(stage: Stage) -> DigestWriter {
     let version = match stage {
-        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Evaluate | Stage::Package | Stage::Register => 1,
+        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package | Stage::Register => 1,
+        Stage::Evaluate => 2,
     };
     DigestWriter::new(&format!("heirloom.stage.{}.{version}", stage.name()))
 }
@@ -41,12 +42,13 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 
 impl Keys {
     /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
-    /// model that it inherits from.
+    /// model that it inherits from, `cases` those of the test cases of every ancestor, by `name@N`.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
         graph_file: Option<Digest>,
         parent: Option<Digest>,
+        cases: &[(String, Option<Digest>)],
         level: engine::Level,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
@@ -70,7 +72,11 @@ impl Keys {
         let train = train.finish();
 
         let mut evaluate = begin(Stage::Evaluate);
-        let evaluate = evaluate.field(&train.0).field(setting("evaluate").as_bytes()).finish();
+        evaluate.field(&train.0).field(setting("evaluate").as_bytes());
+        for (version, digest) in cases {
+            evaluate.field(version.as_bytes()).field(digest.as_ref().map_or(b"", |digest| &digest.0[..]));
+        }
+        let evaluate = evaluate.finish();
         let package = begin(Stage::Package).field(&train.0).finish();
         let mut register = begin(Stage::Register);
         let register = register.field(&package.0).field(&evaluate.0).field(&scheme.digest().0).finish();

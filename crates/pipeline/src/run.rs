@@ -11,10 +11,11 @@ use crate::architecture::{self, Plan};
 use crate::error::RunError;
 use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
+use crate::examination::{self, Examined, Subject};
+use crate::gates;
 use crate::inheritance::{Parent, accept, parent_of};
 use crate::keys::{Keys, prepare_key};
 use crate::memory::peak_bytes;
-use crate::metrics::Metrics;
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, prepare};
 use crate::records;
@@ -77,10 +78,24 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     session.open_run(work.keys.train)?;
     session.keep_early()?;
     let trained = train_stage(session, &mut work)?;
-    let metrics = evaluate_stage(session, &mut work, &trained)?;
-    session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
+    let (examined, cases) = evaluate_stage(session, &mut work, &trained)?;
+    pass(session, &examined)?;
     let graph = package_stage(session, &mut work)?;
-    register_stage(session, &mut work, trained, metrics, graph)
+    register_stage(session, &mut work, trained, examined, cases, graph)
+}
+
+/// Tells what the evaluation came to, and stops where a gate refuses the model.
+fn pass(session: &mut Session<'_, '_>, examined: &Examined) -> Result<(), RunError> {
+    let Examined { metrics, against_parent, gates, notices } = examined;
+    session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
+    session.notices(notices)?;
+    if let Some(brief) = against_parent {
+        session.journal.tell(&Event::ComparedWithParent(brief.clone()))?;
+    }
+    if !gates.is_empty() {
+        session.journal.tell(&Event::GatesJudged { gates: gates.clone() })?;
+    }
+    gates::refusals(session.scheme, gates).or(()).map_err(RunError::Refused)
 }
 
 /// What the stages hand on. Examples and plan are made when the first stage needs them.
@@ -136,7 +151,8 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
 
     let graph_digest = graph_file.as_deref().map(Digest::of);
     let parent_digest = parent.as_ref().map(|parent| parent.digest);
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, session.options.level);
+    let cases = examination::key(session.open.existing(), parent.as_ref())?;
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, &cases, session.options.level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -195,23 +211,27 @@ fn evaluate_stage(
     session: &mut Session<'_, '_>,
     work: &mut Work,
     trained: &Trained,
-) -> Result<Metrics, RunError> {
+) -> Result<(Examined, Vec<u8>), RunError> {
     let key = work.keys.evaluate;
     work.plan(session.scheme)?;
     if let Some(plan) = &mut work.plan {
         plan.set_tensors(&trained.tensors)?;
     }
-    if let Some(metrics) = session.cached::<Metrics>(Stage::Evaluate, key)? {
-        return Ok(metrics);
+    if let Some(found) = session.cached_both(Stage::Evaluate, key)? {
+        return Ok(found);
     }
     work.examples(session.scheme)?;
     let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
         unreachable!("both were made just now")
     };
-    let metrics = session
-        .stage(Stage::Evaluate, key, |session| evaluate(session.scheme, session.options, plan, examples))?;
-    session.keep(key, &metrics)?;
-    Ok(metrics)
+    let (prepared, parent) = (&work.prepared, work.parent.as_ref());
+    let (examined, cases) = session.stage(Stage::Evaluate, key, |session| {
+        let (scheme, options, store) = (session.scheme, session.options, session.open.store());
+        let metrics = evaluate(scheme, options, plan, examples)?;
+        Subject { scheme, options, store, prepared, examples, plan, parent }.examine(metrics)
+    })?;
+    session.keep_both(key, &examined, &cases)?;
+    Ok((examined, cases))
 }
 
 fn package_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Vec<u8>, RunError> {
@@ -230,7 +250,8 @@ fn register_stage(
     session: &mut Session<'_, '_>,
     work: &mut Work,
     trained: Trained,
-    metrics: Metrics,
+    examined: Examined,
+    cases: Vec<u8>,
     graph: Vec<u8>,
 ) -> Result<RunReport, RunError> {
     let key = work.keys.register;
@@ -239,6 +260,8 @@ fn register_stage(
         unreachable!("evaluation and the line above made them")
     };
     let records = records::encode(&examples.dataset, &examples.splits);
+    let cases = examination::attachments(session.scheme, examples, cases);
+    let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
     let (prepared, parent) = (&work.prepared, work.parent.as_ref());
@@ -254,6 +277,7 @@ fn register_stage(
             graph,
             tensors,
             metrics: &metrics,
+            cases,
             run: &run,
         };
         register(session.open.store(), finished)
@@ -278,6 +302,8 @@ fn register_stage(
         run,
         cached: false,
         metrics,
+        against_parent,
+        gates,
         epochs: history.epochs,
         best_epoch: history.best_epoch,
         threads: session.options.threads,

@@ -4,6 +4,7 @@ use pipeline::RunReport;
 use pipeline::metrics::{Baseline, ClassificationMetrics, Metrics, PartMetrics};
 use store::StoreAddress;
 
+use super::progress::against_parent;
 use crate::tables::{Column, facts, paragraph, table};
 use crate::{quantities, terminal};
 
@@ -151,7 +152,12 @@ fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> Stri
             ),
         ),
     ];
-    facts(width, all.into_iter().chain(memory))
+    let parent = report.against_parent.as_ref().map(|brief| ("parent", against_parent(brief)));
+    let gates = match report.gates.len() {
+        0 => None,
+        count => Some(("gates", format!("{} hold", quantities::counted(count, "condition")))),
+    };
+    facts(width, all.into_iter().chain(parent).chain(gates).chain(memory))
 }
 
 /// The digest, or where that is too long, enough of it to name the model.

@@ -53,7 +53,12 @@ impl Project {
 
     /// IDX files of three classes of 8 x 8 images, told apart by which corner is bright; returns `[data]`.
     pub(crate) fn digits(&self) -> String {
-        for (part, count) in [("train", 200), ("test", 60)] {
+        self.digits_with(60)
+    }
+
+    /// The same with so many images in the test part.
+    pub(crate) fn digits_with(&self, test: usize) -> String {
+        for (part, count) in [("train", 200), ("test", test)] {
             let random = Random::new(1, part);
             let pixel = |image: usize, at: usize| {
                 let (row, column, class) = (at / 8, at % 8, image % 3);
@@ -131,7 +136,7 @@ impl Ran {
     /// The codes of the diagnostics that the run ended with, and their text.
     pub(crate) fn diagnostics(&self) -> (Vec<&'static str>, String) {
         match &self.result {
-            Err(RunError::Diagnostics(found)) => {
+            Err(RunError::Diagnostics(found) | RunError::Refused(found)) => {
                 let text =
                     found.0.iter().map(|one| format!("{one} {:?}", one.help)).collect::<Vec<_>>().join("\n");
                 (found.0.iter().map(|one| one.code).collect(), text)
@@ -168,6 +173,6 @@ pub(crate) fn options() -> RunOptions {
     }
 }
 
-fn idx(header: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {
+pub(crate) fn idx(header: &[u32], values: impl Iterator<Item = u8>) -> Vec<u8> {
     header.iter().flat_map(|number| number.to_be_bytes()).chain(values).collect()
 }

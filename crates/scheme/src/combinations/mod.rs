@@ -10,6 +10,7 @@ use crate::merge::at;
 use crate::tree::{Node, Place, Table};
 
 mod data;
+mod gates;
 mod learning;
 mod model;
 mod split;
@@ -21,6 +22,7 @@ pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut
     split::check(&mut rules);
     model::check(&mut rules);
     learning::check(&mut rules);
+    gates::check(&mut rules);
 }
 
 /// The tree that rules look at, and where they report.
