@@ -119,8 +119,8 @@ pub fn compare_models(
     };
     versions.sort_by_key(named);
     let found = stored(store, &versions)?;
-    if let Some(reason) = found.unreadable.first() {
-        return Err(RunError::damaged("a model's test cases", reason));
+    if !found.unreadable.is_empty() {
+        return Err(RunError::damaged("what was tested", found.unreadable.join("; ")));
     }
     let engine =
         Options { batch: EVALUATION_BATCH, threads: options.threads.max(1), level: Level::detect() };
@@ -333,9 +333,10 @@ impl Joint {
 
     fn notice_differences(&mut self) {
         if self.disputed > 0 {
-            let count = self.disputed;
+            let cases = if self.disputed == 1 { "case has" } else { "cases have" };
             self.notices.push(format!(
-                "{count} cases have another right answer in an earlier generation; the newest one counts"
+                "{} {cases} another right answer in an earlier generation; the newest one counts",
+                self.disputed
             ));
         }
         if self.too_many {

@@ -1,6 +1,7 @@
 //! The program as a user meets it: started as a process in a folder of its own.
 
 mod bad_input;
+mod compare;
 mod documents;
 mod interrupt;
 mod place;

@@ -268,7 +268,7 @@ fn corrected_labels_of_a_child_count() {
     let labels = (0..TEST).map(|image| if image == 0 { 2 } else { (image % 3) as u8 });
     project.write("test-labels", idx(&[2049, TEST as u32], labels));
     let ran = child(&project, &data, "", &[]);
-    let told = ran.notices().iter().any(|text| text.contains("1 cases have another right answer"));
+    let told = ran.notices().iter().any(|text| text.contains("1 case has another right answer"));
     assert!(told, "{:?}", ran.notices());
     // Several parents: one comparison each, over the same cases.
     child(&project, &data, "", &["name=other"]).report();

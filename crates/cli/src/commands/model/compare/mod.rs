@@ -59,3 +59,73 @@ fn document(found: &ModelComparison) -> Value {
     }
     document
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use base::Digest;
+    use inherit::compare::{
+        Answer, Case, ClassLists, RegressionCase, compare as compare_classes, compare_regression,
+    };
+    use pipeline::ModelFacts;
+
+    fn found(outcome: Compared) -> ModelComparison {
+        let facts = |model: &str, latency_ms| ModelFacts {
+            model: model.to_owned(),
+            digest: Digest([model.len() as u8; 32]).to_string(),
+            parameters: 421_642,
+            bytes: 1_690_000,
+            latency_ms,
+        };
+        ModelComparison {
+            before: facts("digits@1", Some(0.25)),
+            after: facts("more-digits@3", None),
+            outcome,
+            notices: vec!["digits@1 left 2 of its 9 test cases".to_owned()],
+            inputs: BTreeMap::new(),
+        }
+    }
+
+    fn classes() -> ModelComparison {
+        let lists = [["0", "1"], ["1", "2"]].map(|list| list.map(str::to_owned));
+        let case = |number: u8, expected: &str, before: usize, after: usize, sure: f32| Case {
+            digest: Digest([number; 32]),
+            expected: expected.to_owned(),
+            before: Answer { class: lists[0][before].clone(), probabilities: vec![1.0 - sure, sure] },
+            after: Answer { class: lists[1][after].clone(), probabilities: vec![sure, 1.0 - sure] },
+        };
+        let cases =
+            [case(1, "1", 1, 1, 0.75), case(2, "1", 0, 0, 0.5), case(3, "1", 1, 0, 1.0), case(4, "2", 0, 1, 0.25)];
+        let lists = ClassLists { before: &lists[0], after: &lists[1] };
+        found(Compared::Classes(compare_classes(lists, &cases, 1).unwrap()))
+    }
+
+    fn values() -> ModelComparison {
+        let case = |number: u8, before: f64, after: f64| RegressionCase {
+            digest: Digest([number; 32]),
+            expected: 10.0,
+            before,
+            after,
+        };
+        let cases = [case(1, 10.5, 12.0), case(2, 9.0, 10.0), case(3, 11.0, 9.0)];
+        found(Compared::Values(compare_regression(&cases, 0.25).unwrap()))
+    }
+
+    #[test]
+    fn json_of_classes() {
+        insta::assert_snapshot!(format!("{:#}", document(&classes())));
+    }
+
+    #[test]
+    fn json_of_numbers() {
+        insta::assert_snapshot!(format!("{:#}", document(&values())));
+    }
+
+    #[test]
+    fn tables() {
+        let drawn = [classes(), values()].map(|one| text::draw(&one, 80)).join("-----\n");
+        insta::assert_snapshot!(drawn);
+    }
+}
