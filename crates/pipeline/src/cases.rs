@@ -2,7 +2,7 @@
 //!
 //! Two blobs: `case_inputs` holds the inputs as the model takes them, `cases` the right answers and the model's own.
 //! The first is the same for every version that was tested on the same examples, so sixty children cost its bytes
-//! once; the second has 12 or 16 bytes a case. A case is named by the digest of its input, which is computed from the
+//! once; the second has 6 bytes a case, and more only where there are many classes or numbers. A case is named by the digest of its input, which is computed from the
 //! input whenever it is read. The form is described in docs/formats/cases.md.
 
 use base::Digest;
@@ -137,7 +137,9 @@ pub(crate) fn encode_inputs(input: &Tensor, rows: &[u32]) -> Vec<u8> {
     for &row in rows {
         match input.data() {
             Data::U8(values) => bytes.extend(&values[range(row)]),
-            Data::F32(values) => bytes.extend(values[range(row)].iter().flat_map(|value| value.to_le_bytes())),
+            Data::F32(values) => {
+                bytes.extend(values[range(row)].iter().flat_map(|value| value.to_le_bytes()))
+            }
             _ => unreachable!("inputs are u8 or f32, found {}", input.dtype()),
         }
     }
@@ -171,10 +173,11 @@ impl Cases {
         };
         let mut bytes = framed(&MAGIC, &header);
         match (&self.expected, &self.answered) {
-            (Expected::Classes { classes, .. }, Answered::Classes(answers)) => {
+            (Expected::Classes { labels, classes }, Answered::Classes(answers)) => {
+                let width = class_width(labels.len());
                 for (expected, (class, confidence)) in classes.iter().zip(answers) {
-                    bytes.extend(expected.to_le_bytes());
-                    bytes.extend(class.to_le_bytes());
+                    bytes.extend(&expected.to_le_bytes()[..width]);
+                    bytes.extend(&class.to_le_bytes()[..width]);
                     bytes.extend(confidence.to_le_bytes());
                 }
             }
@@ -193,8 +196,11 @@ impl Cases {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let (header, body): (Header, _) = unframed(&MAGIC, bytes)?;
         let inputs = header.inputs.parse().map_err(|error: base::ParseDigestError| error.to_string())?;
-        let width = if header.labels.is_empty() { 16 } else { 12 };
-        if header.cases > CASES_MAX || body.len() as u64 != header.cases * width {
+        let width = match header.labels.len() {
+            0 => 16,
+            classes => 2 * class_width(classes) + 4,
+        };
+        if header.cases > CASES_MAX || body.len() as u64 != header.cases * width as u64 {
             return Err(format!("{} bytes for {} cases", body.len(), header.cases));
         }
         let (expected, answered) = match header.labels.is_empty() {
@@ -205,18 +211,30 @@ impl Cases {
     }
 }
 
+/// Bytes of a class's number among so many.
+fn class_width(classes: usize) -> usize {
+    match classes {
+        ..=0x100 => 1,
+        ..=0x1_0000 => 2,
+        _ => 4,
+    }
+}
+
 fn numbers(body: &[u8]) -> (Expected, Answered) {
     let (words, _) = body.as_chunks::<8>();
-    let of = |offset: usize| words.iter().skip(offset).step_by(2).map(|word| f64::from_le_bytes(*word)).collect();
+    let of =
+        |offset: usize| words.iter().skip(offset).step_by(2).map(|word| f64::from_le_bytes(*word)).collect();
     (Expected::Values(of(0)), Answered::Values(of(1)))
 }
 
 fn classes(labels: Vec<String>, body: &[u8]) -> Result<(Expected, Answered), String> {
-    let (words, _) = body.as_chunks::<4>();
+    let width = class_width(labels.len());
     let (mut classes, mut answers) = (Vec::new(), Vec::new());
-    for case in words.chunks_exact(3) {
-        let [expected, class] = [case[0], case[1]].map(u32::from_le_bytes);
-        let confidence = f32::from_le_bytes(case[2]);
+    for case in body.chunks_exact(2 * width + 4) {
+        let number =
+            |bytes: &[u8]| bytes.iter().rev().fold(0u32, |number, &byte| number << 8 | u32::from(byte));
+        let (expected, class) = (number(&case[..width]), number(&case[width..2 * width]));
+        let confidence = f32::from_bits(number(&case[2 * width..]));
         if let Some(strange) = [expected, class].into_iter().find(|&class| class as usize >= labels.len()) {
             return Err(format!("class {strange} of {}", labels.len()));
         }
@@ -253,7 +271,10 @@ mod tests {
             inputs: Digest::of(b"inputs"),
             tested: 9,
             features: vec!["width".to_owned()],
-            expected: Expected::Classes { labels: vec!["no".to_owned(), "yes".to_owned()], classes: vec![0, 1] },
+            expected: Expected::Classes {
+                labels: vec!["no".to_owned(), "yes".to_owned()],
+                classes: vec![0, 1],
+            },
             answered: Answered::Classes(vec![(1, 0.75), (1, 0.5)]),
         }
     }
@@ -266,6 +287,15 @@ mod tests {
             ..classified()
         };
         assert_eq!(Cases::decode(&classified().encode()).unwrap(), classified());
+        for count in [256, 257, 65_536, 65_537u32] {
+            let labels = (0..count).map(|class| class.to_string()).collect();
+            let many = Cases {
+                expected: Expected::Classes { labels, classes: vec![0, count - 1] },
+                answered: Answered::Classes(vec![(count - 1, 0.1), (255, 1.0)]),
+                ..classified()
+            };
+            assert_eq!(Cases::decode(&many.encode()).unwrap(), many);
+        }
         // A number that is none is a matter for whoever compares.
         assert_eq!(Cases::decode(&measured.encode()).unwrap().encode(), measured.encode());
         let input = Tensor::new([3, 2], vec![1f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
@@ -283,11 +313,12 @@ mod tests {
         let mut expect = b"HLMCASE\x01".to_vec();
         expect.extend((header.len() as u32).to_le_bytes());
         expect.extend(header.as_bytes());
-        expect.extend([0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0x40, 0x3f, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x3f]);
+        expect.extend([0, 1, 0, 0, 0x40, 0x3f, 1, 1, 0, 0, 0, 0x3f]);
         assert_eq!(classified().encode(), expect);
         let inputs = encode_inputs(&Tensor::new([1, 2], vec![7u8, 9]), &[0]);
         let header = r#"{"dtype":"uint8","shape":[1,2]}"#;
-        let expect = [b"HLMINPT\x01", &[header.len() as u8, 0, 0, 0][..], header.as_bytes(), &[7, 9]].concat();
+        let expect =
+            [b"HLMINPT\x01", &[header.len() as u8, 0, 0, 0][..], header.as_bytes(), &[7, 9]].concat();
         assert_eq!(inputs, expect);
     }
 
@@ -302,10 +333,12 @@ mod tests {
             assert!(decode_inputs(&inputs[..end]).is_err(), "{end}");
         }
         let mut strange = cases.clone();
-        let at = cases.len() - 12;
-        strange[at..at + 4].copy_from_slice(&7u32.to_le_bytes());
+        let at = cases.len() - 6;
+        strange[at] = 7;
         assert!(Cases::decode(&strange).unwrap_err().contains("class 7 of 2"));
-        let huge = |header: &str| [&INPUTS_MAGIC[..], &(header.len() as u32).to_le_bytes(), header.as_bytes()].concat();
+        let huge = |header: &str| {
+            [&INPUTS_MAGIC[..], &(header.len() as u32).to_le_bytes(), header.as_bytes()].concat()
+        };
         for header in [
             r#"{"dtype":"uint8","shape":[18446744073709551615,2]}"#,
             r#"{"dtype":"uint8","shape":[9000000000,9000000000,9]}"#,

@@ -103,7 +103,8 @@ pub fn compare_models(
     options: CompareOptions,
 ) -> Result<Vec<ModelComparison>, RunError> {
     let child = Registered::load(store, child)?;
-    let parents = parents.iter().map(|parent| Registered::load(store, parent)).collect::<Result<Vec<_>, _>>()?;
+    let parents =
+        parents.iter().map(|parent| Registered::load(store, parent)).collect::<Result<Vec<_>, _>>()?;
     let mut versions = Vec::new();
     for model in std::iter::once(&child).chain(&parents) {
         for version in generations(store, &model.version)? {
@@ -115,15 +116,17 @@ pub fn compare_models(
     }
     // The named models' own cases before those of earlier generations.
     let named = |version: &store::ModelVersion| {
-        std::iter::once(&child).chain(&parents).position(|model| model.id == version.id()).unwrap_or(usize::MAX)
+        std::iter::once(&child)
+            .chain(&parents)
+            .position(|model| model.id == version.id())
+            .unwrap_or(usize::MAX)
     };
     versions.sort_by_key(named);
     let found = stored(store, &versions)?;
     if !found.unreadable.is_empty() {
         return Err(RunError::damaged("what was tested", found.unreadable.join("; ")));
     }
-    let engine =
-        Options { batch: EVALUATION_BATCH, threads: options.threads.max(1), level: Level::detect() };
+    let engine = Options { batch: EVALUATION_BATCH, threads: options.threads.max(1), level: Level::detect() };
     let after = child.candidate(engine);
     let mut comparisons = Vec::with_capacity(parents.len());
     for parent in &parents {
@@ -149,7 +152,11 @@ fn recalled(store: &Store, model: &Registered) -> Result<Option<String>, RunErro
     Ok(recalls.first().map(|recall| format!("{} is recalled: {}", model.id, recall.reason)))
 }
 
-fn facts(model: &Registered, candidate: &Candidate<'_>, sheets: &[Sheet<'_>]) -> Result<ModelFacts, RunError> {
+fn facts(
+    model: &Registered,
+    candidate: &Candidate<'_>,
+    sheets: &[Sheet<'_>],
+) -> Result<ModelFacts, RunError> {
     Ok(ModelFacts {
         model: model.id.clone(),
         digest: model.version.digest.to_string(),
@@ -209,7 +216,8 @@ pub(crate) fn contrast(
     let mut joint = Joint::default();
     if before.labels.is_empty() != after.labels.is_empty() {
         let word = |model: &Candidate<'_>| if model.labels.is_empty() { "a number" } else { "a class" };
-        let message = format!("{} answers with {}, {} with {}", before.id, word(before), after.id, word(after));
+        let message =
+            format!("{} answers with {}, {} with {}", before.id, word(before), after.id, word(after));
         let found = Diagnostic::new("different-tasks", message).help("compare models that answer alike");
         return Ok(Contrast { outcome: Err(found.into()), places: joint.places, notices: joint.notices });
     }
@@ -388,7 +396,9 @@ fn changed_answers(
             let same_class = sheet.expected.labels().get(class as usize) == model.labels.get(best);
             // Where two classes are level, the last digits of another processor decide.
             let level = (row[best] - confidence).abs() <= SAME_ANSWER;
-            !level || (!same_class && (row.get(class as usize).is_none_or(|p| (p - row[best]).abs() > SAME_ANSWER)))
+            !level
+                || (!same_class
+                    && (row.get(class as usize).is_none_or(|p| (p - row[best]).abs() > SAME_ANSWER)))
         }
     };
     let count = rows.filter(|&row| differs(row)).count();

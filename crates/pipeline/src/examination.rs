@@ -102,10 +102,14 @@ pub(crate) struct Subject<'a> {
 }
 
 /// What the examination depends on in the store: the cases of every ancestor.
-pub(crate) fn key(store: Option<&Store>, parent: Option<&Parent>) -> Result<Vec<(String, Option<Digest>)>, RunError> {
+pub(crate) fn key(
+    store: Option<&Store>,
+    parent: Option<&Parent>,
+) -> Result<Vec<(String, Option<Digest>)>, RunError> {
     let (Some(store), Some(parent)) = (store, parent) else { return Ok(Vec::new()) };
     let versions = generations(store, &store.resolve(&parent.id)?)?;
-    let kept = versions.iter().map(|version| Ok((version.id(), store.attachment_digest(version, cases::ROLE)?)));
+    let kept =
+        versions.iter().map(|version| Ok((version.id(), store.attachment_digest(version, cases::ROLE)?)));
     kept.collect()
 }
 
@@ -206,7 +210,11 @@ impl Subject<'_> {
 }
 
 /// What is kept beside the version: its cases and their inputs, by role.
-pub(crate) fn attachments(scheme: &ResolvedScheme, examples: &Examples, cases: Vec<u8>) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn attachments(
+    scheme: &ResolvedScheme,
+    examples: &Examples,
+    cases: Vec<u8>,
+) -> Vec<(String, Vec<u8>)> {
     if cases.is_empty() {
         return Vec::new();
     }

@@ -35,7 +35,8 @@ pub(crate) fn judge(
             outcome: if holds { Outcome::Pass } else { Outcome::Refuse },
             sentence,
         };
-        reports.extend(metric(&step.op, metrics).into_iter().map(|(key, holds, text)| report(key, holds, text)));
+        reports
+            .extend(metric(&step.op, metrics).into_iter().map(|(key, holds, text)| report(key, holds, text)));
         for (key, condition) in conditions(&step.op) {
             let own;
             let comparison = match (step.op.against, &metrics.test) {
@@ -76,7 +77,8 @@ fn metric(gate: &Gate, metrics: &Metrics) -> Vec<(&'static str, bool, String)> {
 
 /// The conditions on a comparison, by key.
 fn conditions(gate: &Gate) -> Vec<(&'static str, compare::Gate)> {
-    let broken = gate.newly_broken_max.map(|share| ("newly_broken_max", compare::Gate::NewlyBrokenMax { share }));
+    let broken =
+        gate.newly_broken_max.map(|share| ("newly_broken_max", compare::Gate::NewlyBrokenMax { share }));
     let margin = gate.margin.map(|margin| {
         let condition = match gate.confidence {
             Some(confidence) => compare::Gate::NonInferiority { margin, confidence },
@@ -97,12 +99,17 @@ fn with_itself(test: &ClassificationMetrics) -> Result<Comparison, String> {
         for (answered, &count) in names.iter().zip(row) {
             let answer = Answer { class: answered.clone(), probabilities: Vec::new() };
             // Cases of one cell of the confusion matrix are alike, and nobody asks which they were.
-            let case =
-                Case { digest: Digest([0; 32]), expected: class.clone(), before: answer.clone(), after: answer };
+            let case = Case {
+                digest: Digest([0; 32]),
+                expected: class.clone(),
+                before: answer.clone(),
+                after: answer,
+            };
             cases.extend(std::iter::repeat_n(case, count as usize));
         }
     }
-    compare::compare(ClassLists { before: &names, after: &names }, &cases, 0).map_err(|found| found.to_string())
+    compare::compare(ClassLists { before: &names, after: &names }, &cases, 0)
+        .map_err(|found| found.to_string())
 }
 
 /// Everything that refuses, as diagnostics that point at the gates.

@@ -13,7 +13,8 @@ use crate::error::RowError;
 use crate::{Store, StoreError};
 
 /// Every column that speaks of a blob for good, as one query.
-const KEPT: &str = "SELECT blob FROM model_blobs UNION SELECT scheme FROM versions UNION SELECT blob FROM version_blobs
+const KEPT: &str =
+    "SELECT blob FROM model_blobs UNION SELECT scheme FROM versions UNION SELECT blob FROM version_blobs
     UNION SELECT resolved FROM schemes UNION SELECT sources FROM schemes";
 /// The column that speaks of the blobs of finished stages, which could be made again.
 const STAGES: &str = "SELECT blob FROM stage_blobs";

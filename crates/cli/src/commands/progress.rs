@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use ::inherit::compare::Outcome;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use inherit::compare::Outcome;
 use pipeline::{AgainstParent, DataSummary, EpochReport, Event, GateReport, ModelSummary, Stage};
 
 use crate::commands::inherit;
@@ -183,7 +183,8 @@ fn named(name: &str, text: &str) -> String {
 
 /// What the new model does differently from its parent.
 pub(super) fn against_parent(brief: &AgainstParent) -> String {
-    let [broken, fixed] = [brief.newly_broken, brief.newly_fixed].map(|count| quantities::count(count as usize));
+    let [broken, fixed] =
+        [brief.newly_broken, brief.newly_fixed].map(|count| quantities::count(count as usize));
     let cases = quantities::counted(brief.cases as usize, "case");
     let measured = match (brief.accuracy, brief.mae) {
         (Some([before, after]), _) => {

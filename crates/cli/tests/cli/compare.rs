@@ -55,7 +55,9 @@ fn comparisons_are_documents_and_pages() {
     assert_eq!((&one["parent"], &one["child"]), (&"pets@1".into(), &"more@1".into()));
     assert_eq!(one["cases"], report["against_parent"]["cases"]);
     let page = std::fs::read_to_string(place.path().join("page.html")).expect("a page");
-    assert!(page.starts_with("<!doctype html>") && page.contains("<bdi>more@1</bdi> beside <bdi>pets@1</bdi>"));
+    assert!(
+        page.starts_with("<!doctype html>") && page.contains("<bdi>more@1</bdi> beside <bdi>pets@1</bdi>")
+    );
     let two = place.heirloom("model compare more pets more@1 --json").json();
     assert_eq!(two.as_array().map(Vec::len), Some(2));
     assert_eq!(two[1]["agreement"], 1.0);

@@ -19,7 +19,8 @@ fn gate(rules: &mut Rules, path: &str, node: &Node) {
     let key = |name: &str| format!("{path}.{name}");
     // A condition that is wrong by itself was reported, and is a condition.
     let given = |rules: &Rules, name: &str| rules.given(&key(name));
-    let conditions = ["metric", "min", "max", "against", "newly_broken_max", "margin", "confidence", "class_min"];
+    let conditions =
+        ["metric", "min", "max", "against", "newly_broken_max", "margin", "confidence", "class_min"];
     if !conditions.iter().any(|name| given(rules, name)) {
         let found = rules.missing(format!("[{path}] has no condition"), path);
         found.help.push("give it a `metric` with `min` or `max`, `class_min`, or `against = \"parent\"` with `newly_broken_max` or `margin`".to_owned());
@@ -96,10 +97,13 @@ fn against(rules: &mut Rules, path: &str, node: &Node) {
         found.help.push("add `newly_broken_max`, `margin` or `class_min`".to_owned());
     }
     if value("confidence").is_some() && !rules.given(&key("margin")) {
-        let found = rules.missing("`confidence` is that of a `margin`, and there is none", &key("confidence"));
+        let found =
+            rules.missing("`confidence` is that of a `margin`, and there is none", &key("confidence"));
         found.help.push("add `margin`".to_owned());
     }
-    if value("confidence").is_some() && value("margin").and_then(Node::real).is_some_and(|margin| margin < 0.0) {
+    if value("confidence").is_some()
+        && value("margin").and_then(Node::real).is_some_and(|margin| margin < 0.0)
+    {
         let message = "with `confidence`, `margin` is the loss that would matter: 0 or more";
         rules.clash(message, &key("margin"), &key("confidence"));
     }

@@ -47,7 +47,12 @@ pub(crate) const GATE: Section = Section {
             Absent::Nothing,
             "A measure of the model's own test part; needs `min` or `max`.",
         ),
-        Setting::new("min", Kind::Real(RealRange::FINITE), Absent::Nothing, "The least that `metric` may be."),
+        Setting::new(
+            "min",
+            Kind::Real(RealRange::FINITE),
+            Absent::Nothing,
+            "The least that `metric` may be.",
+        ),
         Setting::new("max", Kind::Real(RealRange::FINITE), Absent::Nothing, "The most that `metric` may be."),
         Setting::new(
             "against",

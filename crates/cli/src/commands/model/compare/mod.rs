@@ -96,8 +96,12 @@ mod tests {
             before: Answer { class: lists[0][before].clone(), probabilities: vec![1.0 - sure, sure] },
             after: Answer { class: lists[1][after].clone(), probabilities: vec![sure, 1.0 - sure] },
         };
-        let cases =
-            [case(1, "1", 1, 1, 0.75), case(2, "1", 0, 0, 0.5), case(3, "1", 1, 0, 1.0), case(4, "2", 0, 1, 0.25)];
+        let cases = [
+            case(1, "1", 1, 1, 0.75),
+            case(2, "1", 0, 0, 0.5),
+            case(3, "1", 1, 0, 1.0),
+            case(4, "2", 0, 1, 0.25),
+        ];
         let lists = ClassLists { before: &lists[0], after: &lists[1] };
         found(Compared::Classes(compare_classes(lists, &cases, 1).unwrap()))
     }

@@ -43,7 +43,8 @@ fn section(html: &mut String, found: &ModelComparison, child: &str, room: &mut u
         Compared::Values(comparison) => values(html, found, comparison, room),
     }
     if !found.notices.is_empty() {
-        let notes: String = found.notices.iter().map(|notice| format!("<li>{}</li>\n", escaped(notice))).collect();
+        let notes: String =
+            found.notices.iter().map(|notice| format!("<li>{}</li>\n", escaped(notice))).collect();
         let _ = writeln!(html, "<h2>What to know</h2>\n<ul>\n{notes}</ul>");
     }
     html.push_str("</section>\n");
@@ -78,18 +79,18 @@ fn classes(html: &mut String, found: &ModelComparison, comparison: &Comparison, 
         let [low, high] = [interval.low, interval.high].map(quantities::percent);
         format!("{} <span class=\"quiet\">({low} to {high})</span>", quantities::percent(side.accuracy))
     };
-    let error =
-        |side: &Side| side.calibration.as_ref().map_or("-".to_owned(), |found| quantities::measure(found.ece));
+    let error = |side: &Side| {
+        side.calibration.as_ref().map_or("-".to_owned(), |found| quantities::measure(found.ece))
+    };
     let (before, after) = (&comparison.before, &comparison.after);
-    let rows = [
-        ("accuracy", share(before), share(after)),
-        ("calibration error", error(before), error(after)),
-    ];
+    let rows =
+        [("accuracy", share(before), share(after)), ("calibration error", error(before), error(after))];
     sides(html, found, &rows);
     per_class(html, &comparison.per_class);
-    for (title, kind, list) in
-        [("Newly broken", "broken", &comparison.newly_broken), ("Newly fixed", "fixed", &comparison.newly_fixed)]
-    {
+    for (title, kind, list) in [
+        ("Newly broken", "broken", &comparison.newly_broken),
+        ("Newly fixed", "fixed", &comparison.newly_fixed),
+    ] {
         let cases = list.iter().map(|case: &Changed| {
             let [expected, was, is] = [&case.expected, &case.before, &case.after].map(|text| name(text));
             (case.digest, [expected, was, is])
@@ -115,9 +116,10 @@ fn values(html: &mut String, found: &ModelComparison, comparison: &RegressionCom
     );
     let [before, after] = [comparison.mae_before, comparison.mae_after].map(quantities::measure);
     sides(html, found, &[("mean absolute error", before, after)]);
-    for (title, kind, list) in
-        [("Newly worse", "broken", &comparison.newly_worse), ("Newly better", "fixed", &comparison.newly_better)]
-    {
+    for (title, kind, list) in [
+        ("Newly worse", "broken", &comparison.newly_worse),
+        ("Newly better", "fixed", &comparison.newly_better),
+    ] {
         let cases = list.iter().map(|case: &ChangedValue| {
             (case.digest, [case.expected, case.before, case.after].map(quantities::measure))
         });
@@ -311,7 +313,10 @@ mod tests {
         let evil = "</style><script>alert('x')</script>\" onload=\"y\u{0}";
         for input in [Tensor::new([1, 2, 2], vec![1u8, 2, 3, 4]), Tensor::new([1], vec![1f32])] {
             let html = of_class(evil, input);
-            assert!(!html.contains("<script") && !html.contains("\" onload") && !html.contains('\u{0}'), "{html}");
+            assert!(
+                !html.contains("<script") && !html.contains("\" onload") && !html.contains('\u{0}'),
+                "{html}"
+            );
             assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{html}");
             assert_eq!(html.matches("</style>").count(), 1);
         }

@@ -18,8 +18,9 @@ pub(super) fn picture(case: &CaseInput) -> Option<(String, usize, usize)> {
     };
     // Channel by channel becomes pixel by pixel.
     let plane = height * width;
-    let pixels: Vec<u8> =
-        (0..plane).flat_map(|pixel| (0..channels).map(move |channel| values[channel * plane + pixel])).collect();
+    let pixels: Vec<u8> = (0..plane)
+        .flat_map(|pixel| (0..channels).map(move |channel| values[channel * plane + pixel]))
+        .collect();
     let mut png = Vec::new();
     let size = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
     PngEncoder::new(&mut png).write_image(&pixels, size.0, size.1, colour).ok()?;

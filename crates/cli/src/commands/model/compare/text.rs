@@ -47,8 +47,9 @@ fn classes(found: &ModelComparison, comparison: &Comparison, width: usize) -> St
         .chain(apart(comparison)),
     );
     let share = |side: &Side| quantities::percent(side.accuracy);
-    let range =
-        |side: &Side| format!("{} to {}", quantities::percent(side.interval.low), quantities::percent(side.interval.high));
+    let range = |side: &Side| {
+        format!("{} to {}", quantities::percent(side.interval.low), quantities::percent(side.interval.high))
+    };
     let error = |side: &Side| {
         side.calibration.as_ref().map_or("-".to_owned(), |found| quantities::measure(found.ece))
     };
@@ -76,7 +77,11 @@ fn classes(found: &ModelComparison, comparison: &Comparison, width: usize) -> St
 fn apart(comparison: &Comparison) -> Vec<(&'static str, String)> {
     let apart = &comparison.apart;
     let counted = |cases: u64, right: u64| {
-        format!("{}, of which {} right", quantities::counted(cases as usize, "case"), quantities::count(right as usize))
+        format!(
+            "{}, of which {} right",
+            quantities::counted(cases as usize, "case"),
+            quantities::count(right as usize)
+        )
     };
     let mut facts = Vec::new();
     if apart.new_cases > 0 {
