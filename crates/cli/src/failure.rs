@@ -15,6 +15,8 @@ use crate::{diagnostics, terminal};
 const FAILED: u8 = 1;
 /// Exit status of a mistake of the user's: usage, scheme, data, model file.
 const INVALID: u8 = 2;
+/// Exit status of a model that a gate of its scheme refused.
+const REFUSED: u8 = 3;
 /// Exit status after ctrl-c, as shells have it: 128 and the number of the signal.
 const INTERRUPTED: u8 = 130;
 
@@ -24,6 +26,13 @@ pub(crate) enum Failure {
     /// The user's scheme, data, model file or usage is wrong.
     Mistakes {
         /// Everything that is wrong.
+        found: Diagnostics,
+        /// The texts that it points into.
+        sources: SourceMap,
+    },
+    /// A gate refused the model.
+    Refused {
+        /// What each gate says.
         found: Diagnostics,
         /// The texts that it points into.
         sources: SourceMap,
@@ -61,6 +70,7 @@ impl Failure {
     pub(crate) fn of_run(error: RunError, sources: SourceMap, interrupted: impl FnOnce() -> String) -> Self {
         match error {
             RunError::Diagnostics(found) => Failure::mistakes(found, sources),
+            RunError::Refused(found) => Failure::Refused { found, sources },
             RunError::Failed(pipeline::Failure::Store(error)) => Failure::world(error),
             RunError::Failed(error) => Failure::world(error),
             RunError::Interrupted => Failure::Interrupted(interrupted()),
@@ -81,6 +91,10 @@ impl Failure {
             Failure::Mistakes { found, sources } => {
                 diagnostics::report(&found, &sources);
                 INVALID.into()
+            }
+            Failure::Refused { found, sources } => {
+                diagnostics::report(&found, &sources);
+                REFUSED.into()
             }
             Failure::World { error, help } => {
                 terminal::say(&format!("error: {}", terminal::printable(&error.to_string())));

@@ -6,7 +6,8 @@
 //! shows, a program gets too, and the libraries serve a web page as well as a terminal.
 //!
 //! Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed
-//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 130 interrupted.
+//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 3 refused by a gate, 130
+//! interrupted.
 
 mod arguments;
 mod author;

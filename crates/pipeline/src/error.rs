@@ -13,6 +13,9 @@ pub enum RunError {
     /// The user's scheme, data or model file is wrong: exit status 2.
     #[error(transparent)]
     Diagnostics(#[from] Diagnostics),
+    /// A gate refused the model: exit status 3. Nothing was registered.
+    #[error("{0}")]
+    Refused(Diagnostics),
     /// The world failed: exit status 1.
     #[error(transparent)]
     Failed(#[from] Failure),

@@ -4,6 +4,8 @@
 use inherit::transfer::TransferPlan;
 use serde::{Deserialize, Serialize};
 
+use crate::examination::AgainstParent;
+use crate::gates::GateReport;
 use crate::metrics::Metrics;
 use crate::report::EpochReport;
 
@@ -165,6 +167,13 @@ pub enum Event {
     Evaluated {
         /// What was measured.
         metrics: Box<Metrics>,
+    },
+    /// The model and its parent sat the same test cases.
+    ComparedWithParent(AgainstParent),
+    /// The model was held against its scheme's gates. Where one refuses, nothing is registered.
+    GatesJudged {
+        /// Every condition, in the scheme's order.
+        gates: Vec<GateReport>,
     },
     /// The model has its name and number.
     ModelRegistered {

@@ -26,7 +26,8 @@ pub(crate) struct Keys {
 /// Begins the key of a stage; the number is the version of its code.
 fn begin(stage: Stage) -> DigestWriter {
     let version = match stage {
-        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Evaluate | Stage::Package | Stage::Register => 1,
+        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package | Stage::Register => 1,
+        Stage::Evaluate => 2,
     };
     DigestWriter::new(&format!("heirloom.stage.{}.{version}", stage.name()))
 }
@@ -44,13 +45,15 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 
 impl Keys {
     /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
-    /// model that it inherits from, `ancestors` that of what all its ancestors have seen.
+    /// model that it inherits from, `ancestors` that of what all its ancestors have seen, `cases` those of the test cases of
+    /// every ancestor, by `name@N`.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
         graph_file: Option<Digest>,
         parent: Option<Digest>,
         ancestors: Option<Digest>,
+        cases: &[(String, Option<Digest>)],
         level: engine::Level,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
@@ -81,6 +84,9 @@ impl Keys {
         if let Some(ancestors) = ancestors {
             // Test cases that one of them was trained on are left out.
             evaluate.field(&ancestors.0);
+        }
+        for (version, digest) in cases {
+            evaluate.field(version.as_bytes()).field(digest.as_ref().map_or(b"", |digest| &digest.0[..]));
         }
         let evaluate = evaluate.finish();
         let package = begin(Stage::Package).field(&train.0).finish();

@@ -13,10 +13,14 @@
 //! here, and the time comes from the caller.
 
 mod architecture;
+mod cases;
+mod comparison;
 mod error;
 mod evaluate;
 mod events;
+mod examination;
 mod export;
+mod gates;
 mod image_hashes;
 mod infer;
 mod inheritance;
@@ -36,13 +40,17 @@ mod report;
 mod run;
 mod run_id;
 mod session;
+mod sitting;
 mod source;
 mod training;
 mod who_saw;
 
+pub use comparison::{CaseInput, CompareOptions, Compared, ModelComparison, ModelFacts, compare_models};
 pub use error::{Failure, RunError};
 pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};
+pub use examination::AgainstParent;
 pub use export::{export_onnx, export_safetensors};
+pub use gates::GateReport;
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
 pub use prove::{

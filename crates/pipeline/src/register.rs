@@ -32,14 +32,29 @@ pub(crate) struct Finished<'a> {
     pub(crate) graph: Vec<u8>,
     pub(crate) tensors: Vec<(String, Tensor)>,
     pub(crate) metrics: &'a Metrics,
+    /// The test cases that it leaves, by role.
+    pub(crate) cases: Vec<(String, Vec<u8>)>,
     pub(crate) run: &'a str,
 }
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished { scheme, options, prepared, parent, ranking, plan, seen, graph, tensors, metrics, run } =
-        finished;
+    let Finished {
+        scheme,
+        options,
+        prepared,
+        parent,
+        ranking,
+        plan,
+        seen,
+        graph,
+        tensors,
+        metrics,
+        cases,
+        run,
+    } = finished;
     let mut attachments = seen;
+    attachments.extend(cases);
     if !options.scheme_sources.is_empty() {
         let sources = to_value(&options.scheme_sources).to_string();
         attachments.push((SOURCES_ROLE.to_owned(), sources.into_bytes()));

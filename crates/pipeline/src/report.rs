@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::events::{DataSummary, Stage};
+use crate::examination::AgainstParent;
+use crate::gates::GateReport;
 use crate::metrics::Metrics;
 pub use crate::training::head::HeadReport;
 
@@ -23,6 +25,12 @@ pub struct RunReport {
     pub cached: bool,
     /// What was measured.
     pub metrics: Metrics,
+    /// The model beside its parent, if it has one that could sit the same test cases.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub against_parent: Option<AgainstParent>,
+    /// What the gates said; all of them let the model pass.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub gates: Vec<GateReport>,
     /// Every epoch in order.
     pub epochs: Vec<EpochReport>,
     /// The epoch whose weights were kept, from 1; 0 if there was none.

@@ -11,6 +11,8 @@ use crate::architecture::{self, Plan};
 use crate::error::RunError;
 use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
+use crate::examination::{self, Examined};
+use crate::gates;
 use crate::image_hashes;
 use crate::inheritance::{Parent, accept, parent_of};
 use crate::keys::{Keys, prepare_key};
@@ -81,10 +83,24 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     session.open_run(work.keys.train)?;
     session.keep_early()?;
     let trained = train_stage(session, &mut work)?;
-    let metrics = evaluate_stage(session, &mut work, &trained, leaks)?;
-    session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
+    let (examined, cases) = evaluate_stage(session, &mut work, &trained, leaks)?;
+    pass(session, &examined)?;
     let graph = package_stage(session, &mut work)?;
-    register_stage(session, &mut work, trained, metrics, graph)
+    register_stage(session, &mut work, trained, examined, cases, graph)
+}
+
+/// Tells what the evaluation came to, and stops where a gate refuses the model.
+fn pass(session: &mut Session<'_, '_>, examined: &Examined) -> Result<(), RunError> {
+    let Examined { metrics, against_parent, gates, notices } = examined;
+    session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
+    session.notices(notices)?;
+    if let Some(brief) = against_parent {
+        session.journal.tell(&Event::ComparedWithParent(brief.clone()))?;
+    }
+    if !gates.is_empty() {
+        session.journal.tell(&Event::GatesJudged { gates: gates.clone() })?;
+    }
+    gates::refusals(session.scheme, gates).or(()).map_err(RunError::Refused)
 }
 
 /// What the stages hand on. Examples and plan are made when the first stage needs them.
@@ -154,7 +170,8 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     let graph_digest = graph_file.as_deref().map(Digest::of);
     let parent_digest = parent.as_ref().map(|parent| parent.digest);
     let (seen, level) = (ancestors.digest(), session.options.level);
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, seen, level);
+    let cases = examination::key(session.open.existing(), parent.as_ref())?;
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, seen, &cases, level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -261,24 +278,27 @@ fn evaluate_stage(
     work: &mut Work,
     trained: &Trained,
     leaks: Option<Leaks>,
-) -> Result<Metrics, RunError> {
+) -> Result<(Examined, Vec<u8>), RunError> {
     let key = work.keys.evaluate;
     work.plan(session.scheme)?;
     if let Some(plan) = &mut work.plan {
         plan.set_tensors(&trained.tensors)?;
     }
-    if let Some(metrics) = session.cached::<Metrics>(Stage::Evaluate, key)? {
-        return Ok(metrics);
+    if let Some(found) = session.cached_both(Stage::Evaluate, key)? {
+        return Ok(found);
     }
     work.examples(session.scheme)?;
     let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
         unreachable!("both were made just now")
     };
-    let metrics = session
-        .stage(Stage::Evaluate, key, |session| evaluate(session.scheme, session.options, plan, examples))?;
-    let metrics = Metrics { leaks, ..metrics };
-    session.keep(key, &metrics)?;
-    Ok(metrics)
+    let (prepared, parent) = (&work.prepared, work.parent.as_ref());
+    let (examined, cases) = session.stage(Stage::Evaluate, key, |session| {
+        let (scheme, options, store) = (session.scheme, session.options, session.open.store());
+        let metrics = Metrics { leaks, ..evaluate(scheme, options, plan, examples)? };
+        examination::Subject { scheme, options, store, prepared, examples, plan, parent }.examine(metrics)
+    })?;
+    session.keep_both(key, &examined, &cases)?;
+    Ok((examined, cases))
 }
 
 fn package_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Vec<u8>, RunError> {
@@ -297,7 +317,8 @@ fn register_stage(
     session: &mut Session<'_, '_>,
     work: &mut Work,
     trained: Trained,
-    metrics: Metrics,
+    examined: Examined,
+    cases: Vec<u8>,
     graph: Vec<u8>,
 ) -> Result<RunReport, RunError> {
     let key = work.keys.register;
@@ -317,6 +338,8 @@ fn register_stage(
             )])?;
         }
     }
+    let cases = examination::attachments(session.scheme, examples, cases);
+    let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
     let (prepared, parent, ranking) = (&work.prepared, work.parent.as_ref(), work.ranking.as_ref());
@@ -333,6 +356,7 @@ fn register_stage(
             graph,
             tensors,
             metrics: &metrics,
+            cases,
             run: &run,
         };
         register(session.open.store(), finished)
@@ -357,6 +381,8 @@ fn register_stage(
         run,
         cached: false,
         metrics,
+        against_parent,
+        gates,
         epochs: history.epochs,
         best_epoch: history.best_epoch,
         head: history.head,

@@ -222,6 +222,35 @@ impl<'a, 'b> Session<'a, 'b> {
         Ok(store.stage_put(key, &StageResult { result: serde_json::json!({}), blobs })?)
     }
 
+    /// Keeps a stage's document and its one blob.
+    pub(crate) fn keep_both(
+        &mut self,
+        key: Digest,
+        document: &impl Serialize,
+        bytes: &[u8],
+    ) -> Result<(), RunError> {
+        let store = self.open.store();
+        let blobs = vec![store.put(bytes)?];
+        Ok(store.stage_put(key, &StageResult { result: to_value(document), blobs })?)
+    }
+
+    /// A stage's document and its one blob. A blob that is missing or damaged is told, and made again.
+    pub(crate) fn cached_both<T: DeserializeOwned>(
+        &mut self,
+        stage: Stage,
+        key: Digest,
+    ) -> Result<Option<(T, Vec<u8>)>, RunError> {
+        let Some(found) = self.result(key)? else { return Ok(None) };
+        let Ok(document) = serde_json::from_value(found.result.clone()) else { return Ok(None) };
+        match self.blobs(stage, key, &found)? {
+            Some(mut blobs) if blobs.len() == 1 => {
+                self.cached_stage(stage, key)?;
+                Ok(blobs.pop().map(|bytes| (document, bytes)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// A stage's one blob. One that is missing or damaged is told, and made again.
     pub(crate) fn cached_blob(&mut self, stage: Stage, key: Digest) -> Result<Option<Vec<u8>>, RunError> {
         let Some(found) = self.result(key)? else { return Ok(None) };

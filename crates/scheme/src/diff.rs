@@ -16,7 +16,7 @@ pub struct Difference {
     /// Values that only the first has, in its order.
     pub removed: Vec<KeyValue>,
     /// Values that both have and that differ, in the second's order; and for a table of steps
-    /// (`preprocess`, `model.layers`) the names in order, where the order does not follow from taking
+    /// (`preprocess`, `model.layers`, `evaluate.gate`) the names in order, where the order does not follow from taking
     /// steps out and adding others at the end.
     pub changed: Vec<Change>,
 }

@@ -106,14 +106,22 @@ impl Store {
 
     /// The bytes that were kept beside `version` as `role`, if any were.
     pub fn attachment(&self, version: &ModelVersion, role: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let digest: Option<Digest> = self.read("look up what is kept beside a model", |rows| {
+        self.attachment_digest(version, role)?.map(|digest| self.get(digest)).transpose()
+    }
+
+    /// The digest of the bytes that were kept beside `version` as `role`, if any were.
+    pub fn attachment_digest(
+        &self,
+        version: &ModelVersion,
+        role: &str,
+    ) -> Result<Option<Digest>, StoreError> {
+        self.read("look up what is kept beside a model", |rows| {
             rows.first(
                 "SELECT blob FROM version_blobs WHERE name = ?1 AND version = ?2 AND role = ?3",
                 values![&version.name, version.version, role],
                 |row| row.get(0),
             )
-        })?;
-        digest.map(|digest| self.get(digest)).transpose()
+        })
     }
 }
 

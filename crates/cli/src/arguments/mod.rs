@@ -2,6 +2,7 @@
 //! for each group of commands, and what groups share in this one.
 
 mod algorithm;
+mod compare;
 mod data;
 mod infer;
 mod inherit;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use algorithm::Algorithm;
+pub(crate) use compare::Compare;
 pub(crate) use data::Data;
 pub(crate) use infer::Infer;
 pub(crate) use inherit::{Inherit, Prove};
@@ -40,7 +42,7 @@ pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
 #[command(after_help = "\
 Results go to standard output, progress and messages to standard error.
 Exit status: 0 done, 1 failed (disk, lock), 2 wrong usage or an invalid scheme, data or model file, \
-130 interrupted.")]
+3 refused by a gate, 130 interrupted.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

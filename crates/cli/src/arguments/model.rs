@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Json, StoreChoice};
+use super::{Compare, Json, StoreChoice};
 
 /// Commands about models.
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,7 @@ pub(crate) enum Model {
     },
     Export(Export),
     Import(Import),
+    Compare(Compare),
     Lineage(Lineage),
     /// Shows who did what to a model and when: registrations, aliases, recalls, texts
     History {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use ::inherit::compare::Outcome;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pipeline::{DataSummary, EpochReport, Event, ModelSummary, Stage};
+use pipeline::{AgainstParent, DataSummary, EpochReport, Event, GateReport, ModelSummary, Stage};
 
 use crate::commands::inherit;
 use crate::{quantities, terminal};
@@ -160,6 +161,10 @@ fn line(event: &Event, example: &str, wide: bool) -> Option<String> {
                 &format!("{}{early}; kept: epoch {best_epoch}", quantities::counted(*epochs, "epoch")),
             )
         }
+        Event::ComparedWithParent(brief) => named("compare", &against_parent(brief)),
+        Event::GatesJudged { gates } => {
+            gates.iter().map(|gate| named("gate", &gate_line(gate))).collect::<Vec<_>>().join("\n")
+        }
         Event::StageStarted { .. }
         | Event::RunOpened { .. }
         | Event::TrainingStarted { .. }
@@ -174,6 +179,33 @@ fn line(event: &Event, example: &str, wide: bool) -> Option<String> {
 
 fn named(name: &str, text: &str) -> String {
     format!("{name:<9} {text}")
+}
+
+/// What the new model does differently from its parent.
+pub(super) fn against_parent(brief: &AgainstParent) -> String {
+    let [broken, fixed] =
+        [brief.newly_broken, brief.newly_fixed].map(|count| quantities::count(count as usize));
+    let cases = quantities::counted(brief.cases as usize, "case");
+    let measured = match (brief.accuracy, brief.mae) {
+        (Some([before, after]), _) => {
+            format!("accuracy {} before, {} now", quantities::percent(before), quantities::percent(after))
+        }
+        (_, Some([before, after])) => format!(
+            "mean absolute error {} before, {} now",
+            quantities::measure(before),
+            quantities::measure(after)
+        ),
+        (None, None) => String::new(),
+    };
+    format!("{broken} of {cases} newly broken, {fixed} newly fixed against {}; {measured}", brief.parent)
+}
+
+fn gate_line(gate: &GateReport) -> String {
+    let word = match gate.outcome {
+        Outcome::Pass => "passes",
+        Outcome::Refuse => "REFUSES",
+    };
+    terminal::printable(&format!("{} {word}: {}", gate.gate, gate.sentence))
 }
 
 /// The network, and below it what it takes over.

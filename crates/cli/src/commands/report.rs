@@ -4,6 +4,7 @@ use pipeline::metrics::{Baseline, ClassificationMetrics, Metrics, PartMetrics};
 use pipeline::{HeadReport, RunReport};
 use store::StoreAddress;
 
+use super::progress::against_parent;
 use crate::tables::{Column, facts, paragraph, table};
 use crate::{quantities, terminal};
 
@@ -142,7 +143,12 @@ fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> Stri
         ("trained", trained(report)),
         ("time", time(report)),
     ];
-    facts(width, all.into_iter().chain(head).chain(memory))
+    let parent = report.against_parent.as_ref().map(|brief| ("parent", against_parent(brief)));
+    let gates = match report.gates.len() {
+        0 => None,
+        count => Some(("gates", format!("{} hold", quantities::counted(count, "condition")))),
+    };
+    facts(width, all.into_iter().chain(head).chain(parent).chain(gates).chain(memory))
 }
 
 fn time(report: &RunReport) -> String {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bad_parents;
+mod compare;
 mod documents;
 mod interrupt;
 mod place;

@@ -76,7 +76,7 @@ pub(super) fn trial(
 fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
     let parent = (wanted.arm == Arm::Inherited).then_some(bench.parent.digest);
     let (seen, level) = (bench.ancestors, bench.options.level);
-    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, seen, level);
+    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, seen, &[], level);
     let mut key = DigestWriter::new("heirloom.trial.1");
     // Layers may be the parent's in both arms; which test cases judge is a function of what the ancestors have seen.
     key.field(&keys.train.0).field(&bench.parent.digest.0);

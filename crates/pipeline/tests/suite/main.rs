@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cache;
+mod comparison;
 mod few;
 mod heads;
 mod inheritance;

@@ -53,12 +53,21 @@ impl Project {
 
     /// IDX files of three classes of 8 x 8 images, told apart by which corner is bright; returns `[data]`.
     pub(crate) fn digits(&self) -> String {
-        self.digits_of(200)
+        self.digits_parts(200, 60)
     }
 
     /// The same with so many images to learn from.
     pub(crate) fn digits_of(&self, train: usize) -> String {
-        for (part, count) in [("train", train), ("test", 60)] {
+        self.digits_parts(train, 60)
+    }
+
+    /// The same with so many images in the test part.
+    pub(crate) fn digits_with(&self, test: usize) -> String {
+        self.digits_parts(200, test)
+    }
+
+    fn digits_parts(&self, train: usize, test: usize) -> String {
+        for (part, count) in [("train", train), ("test", test)] {
             let random = Random::new(1, part);
             let pixel = |image: usize, at: usize| {
                 let (row, column, class) = (at / 8, at % 8, image % 3);
@@ -136,7 +145,7 @@ impl Ran {
     /// The codes of the diagnostics that the run ended with, and their text.
     pub(crate) fn diagnostics(&self) -> (Vec<&'static str>, String) {
         match &self.result {
-            Err(RunError::Diagnostics(found)) => {
+            Err(RunError::Diagnostics(found) | RunError::Refused(found)) => {
                 let text =
                     found.0.iter().map(|one| format!("{one} {:?}", one.help)).collect::<Vec<_>>().join("\n");
                 (found.0.iter().map(|one| one.code).collect(), text)

@@ -12,7 +12,7 @@ pub(super) fn check(rules: &mut Rules) {
 }
 
 /// The key that decides about the task.
-fn decider(rules: &Rules) -> &'static str {
+pub(super) fn decider(rules: &Rules) -> &'static str {
     if rules.node("data.task").is_some() { "data.task" } else { "data.source" }
 }
 

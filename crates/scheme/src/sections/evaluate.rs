@@ -2,17 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Steps;
 use super::data::Task;
+use super::gate::{GATE, Gate};
 use crate::settings::{Absent, Choice, Kind, Literal, Section, Setting};
 
 /// What is measured on the test part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
     /// Measures, in the order of the report.
     pub metrics: Vec<Metric>,
     /// A forecast without a model, to be measured beside it.
     pub baseline: Baseline,
+    /// How many test cases are left beside the model, at most.
+    pub cases_max: u32,
+    /// What the model must show before it is registered.
+    #[serde(default)]
+    pub gate: Steps<Gate>,
 }
 
 /// A measure.
@@ -61,7 +68,7 @@ pub enum Baseline {
 }
 
 /// In the order of [`Metric`].
-const METRICS: [Choice; 10] = [
+pub(super) const METRICS: [Choice; 10] = [
     Choice::new("accuracy", "share of right answers"),
     Choice::new("loss", "the training loss, without `l1` and `l2`"),
     Choice::new("precision_macro", "right among those answered so, mean over the classes"),
@@ -105,6 +112,19 @@ pub(crate) const EVALUATE: Section = Section {
             ]),
             Absent::Default(Literal::Text("none")),
             "A forecast without a model, to be measured beside it.",
+        ),
+        Setting::new(
+            "cases_max",
+            Kind::Integer { min: 0, max: 1_000_000 },
+            Absent::Default(Literal::Integer(100_000)),
+            "How many test cases, inputs included, are left in the store beside the model for its descendants to be \
+             tried on; never more than 256 MiB of inputs. 0 leaves none: for data that must not travel with the model.",
+        ),
+        Setting::new(
+            "gate",
+            Kind::Steps(&GATE),
+            Absent::Nothing,
+            "What the model must show before it is registered.",
         ),
     ],
     family: None,

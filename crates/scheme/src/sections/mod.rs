@@ -5,6 +5,7 @@ use crate::settings::{Absent, Kind, Literal, Section, Setting};
 mod about;
 mod data;
 mod evaluate;
+mod gate;
 mod head;
 mod layers;
 mod model;
@@ -18,6 +19,7 @@ pub use data::{
     Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, RowImage, Source, TargetForm, Task,
 };
 pub use evaluate::{Baseline, Evaluate, Metric};
+pub use gate::{Against, Gate};
 pub use head::Head;
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
 pub use model::{Architecture, Inherit, Init, Model};
@@ -76,4 +78,4 @@ pub(crate) const SCHEME: Section = Section {
 };
 
 /// Tables of named steps, whose order counts and where `after`, `before` and `remove` are understood.
-pub(crate) const STEP_TABLES: [&str; 2] = ["preprocess", "model.layers"];
+pub(crate) const STEP_TABLES: [&str; 3] = ["preprocess", "model.layers", "evaluate.gate"];

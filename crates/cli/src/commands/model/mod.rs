@@ -1,6 +1,7 @@
 //! `heirloom model`: one file for each command, and here what they share.
 
 mod bom;
+mod compare;
 mod export;
 mod folder;
 mod history;
@@ -26,6 +27,7 @@ pub(crate) fn command(command: Model) -> Result<(), Failure> {
         Model::Show { model, json, store } => show::show(&model, json, &store),
         Model::Export(export) => export::export(&export),
         Model::Import(import) => import::import(&import),
+        Model::Compare(arguments) => compare::compare(&arguments),
         Model::Lineage(arguments) => lineage::lineage(&arguments),
         Model::History { name, json, store } => history::history(name.as_deref(), json, &store),
         Model::Promote(arguments) => standing::promote(&arguments),

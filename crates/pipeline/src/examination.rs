@@ -1,0 +1,245 @@
+//! The second half of the stage `evaluate`: the model sits its ancestors' test cases, is held against its gates, and
+//! leaves cases of its own.
+
+use base::Digest;
+use engine::Options;
+use inherit::compare::Comparison;
+use scheme::ResolvedScheme;
+use serde::{Deserialize, Serialize};
+use store::{ModelVersion, Store};
+
+use crate::architecture::Plan;
+use crate::cases::{self, Answered, Cases, INPUT_BYTES_MAX};
+use crate::comparison::{Compared, Settings, contrast};
+use crate::error::RunError;
+use crate::gates::{self, GateReport};
+use crate::inheritance::{self, Parent};
+use crate::metrics::{Metrics, greatest};
+use crate::prepare::{Examples, Prepared};
+use crate::run::RunOptions;
+use crate::sitting::{Candidate, Registered, Sheet, generations, stored};
+use crate::training::EVALUATION_BATCH;
+
+/// What the stage `evaluate` came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Examined {
+    pub(crate) metrics: Metrics,
+    pub(crate) against_parent: Option<AgainstParent>,
+    pub(crate) gates: Vec<GateReport>,
+    pub(crate) notices: Vec<String>,
+}
+
+/// A new model beside its parent, in brief, over the test cases of both and of all ancestors. `heirloom model compare`
+/// tells all of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstParent {
+    /// The parent: `name@N`.
+    pub parent: String,
+    /// How many cases both sat.
+    pub cases: u64,
+    /// Share of cases with the same answer; of classifiers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agreement: Option<f64>,
+    /// Right before and wrong now; of numbers: farther off than before.
+    pub newly_broken: u64,
+    /// Wrong before and right now; of numbers: nearer than before.
+    pub newly_fixed: u64,
+    /// McNemar's exact test; of numbers: the sign test.
+    pub p: f64,
+    /// Share of right answers of the parent and of the new model; of classifiers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accuracy: Option<[f64; 2]>,
+    /// Mean absolute error of the parent and of the new model; of numbers.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mae: Option<[f64; 2]>,
+}
+
+impl AgainstParent {
+    fn of(parent: &str, outcome: &Compared) -> Self {
+        let parent = parent.to_owned();
+        match outcome {
+            Compared::Classes(found) => AgainstParent {
+                parent,
+                cases: found.cases,
+                agreement: Some(found.agreement),
+                newly_broken: found.newly_broken.len() as u64,
+                newly_fixed: found.newly_fixed.len() as u64,
+                p: found.mcnemar_p,
+                accuracy: Some([found.before.accuracy, found.after.accuracy]),
+                mae: None,
+            },
+            Compared::Values(found) => AgainstParent {
+                parent,
+                cases: found.cases,
+                agreement: None,
+                newly_broken: found.newly_worse.len() as u64,
+                newly_fixed: found.newly_better.len() as u64,
+                p: found.sign_p,
+                accuracy: None,
+                mae: Some([found.mae_before, found.mae_after]),
+            },
+        }
+    }
+}
+
+/// What came of parent and child over the same cases.
+struct Sat {
+    brief: Option<AgainstParent>,
+    /// For the gates: the comparison, or why there is none.
+    whole: Result<Comparison, String>,
+}
+
+/// What the examination looks at.
+pub(crate) struct Subject<'a> {
+    pub(crate) scheme: &'a ResolvedScheme,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) store: &'a Store,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) examples: &'a Examples,
+    /// Holds the trained weights.
+    pub(crate) plan: &'a Plan,
+    pub(crate) parent: Option<&'a Parent>,
+}
+
+/// What the examination depends on in the store: the cases of every ancestor.
+pub(crate) fn key(
+    store: Option<&Store>,
+    parent: Option<&Parent>,
+) -> Result<Vec<(String, Option<Digest>)>, RunError> {
+    let (Some(store), Some(parent)) = (store, parent) else { return Ok(Vec::new()) };
+    let versions = elders(store, parent)?;
+    let kept =
+        versions.iter().map(|version| Ok((version.id(), store.attachment_digest(version, cases::ROLE)?)));
+    kept.collect()
+}
+
+/// The models that `parent` is or was made of and all that they descend from, each once.
+fn elders(store: &Store, parent: &Parent) -> Result<Vec<ModelVersion>, RunError> {
+    let mut found: Vec<ModelVersion> = Vec::new();
+    for id in parent.ids() {
+        let known = |version: &ModelVersion| found.iter().any(|other| other.id() == version.id());
+        let new: Vec<ModelVersion> =
+            generations(store, &store.resolve(id)?)?.into_iter().filter(|version| !known(version)).collect();
+        found.extend(new);
+    }
+    Ok(found)
+}
+
+impl Subject<'_> {
+    /// Examines the model whose own test part gave `metrics`, and returns with the account the cases that it leaves;
+    /// no bytes if it leaves none.
+    pub(crate) fn examine(&self, metrics: Metrics) -> Result<(Examined, Vec<u8>), RunError> {
+        let features = inheritance::features(self.prepared);
+        let model = Candidate {
+            id: "this model",
+            graph: &self.plan.graph,
+            labels: &self.prepared.summary.classes,
+            features: &features,
+            options: Options {
+                batch: EVALUATION_BATCH,
+                threads: self.options.threads.max(1),
+                level: self.options.level,
+            },
+        };
+        let (cases, mut notices) = self.left(&model)?;
+        let sat = match self.parent {
+            Some(parent) => self.sit(parent, &model, &mut notices)?,
+            None => Sat { brief: None, whole: Err("it has no parent".to_owned()) },
+        };
+        let gates = gates::judge(self.scheme, &metrics, sat.whole.as_ref().map_err(String::as_str))?;
+        Ok((Examined { metrics, against_parent: sat.brief, gates, notices }, cases))
+    }
+
+    /// Parent and child over what judges of the test part and the cases of all ancestors; of several merged parents, the first.
+    fn sit(
+        &self,
+        parent: &Parent,
+        model: &Candidate<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<Sat, RunError> {
+        let ids = parent.ids();
+        let registered = Registered::load(self.store, ids[0])?;
+        if ids.len() > 1 {
+            notices.push(format!(
+                "the comparison is with {}, the first of {} merged models",
+                ids[0],
+                ids.len()
+            ));
+        }
+        let own = Sheet::of(&self.examples.dataset, &self.examples.judges, model.features.to_vec());
+        let found = stored(self.store, &elders(self.store, parent)?)?;
+        let mut sheets = vec![own];
+        sheets.extend(found.sheets);
+        let settings = Settings { seed: self.scheme.seed, tolerance: 0.0 };
+        let both = contrast(&sheets, &registered.candidate(model.options), model, settings)?;
+        notices.extend(found.notices.into_iter().chain(found.unreadable.iter().cloned()).chain(both.notices));
+        let outcome = match both.outcome {
+            Ok(outcome) => outcome,
+            Err(reasons) => {
+                let reasons: Vec<&str> = reasons.0.iter().map(|reason| reason.message.as_str()).collect();
+                let text = format!("there is no comparison with {}: {}", registered.id, reasons.join("; "));
+                notices.push(text.clone());
+                return Ok(Sat { brief: None, whole: Err(text) });
+            }
+        };
+        let brief = AgainstParent::of(&registered.id, &outcome);
+        let whole = match (outcome, found.unreadable.into_iter().next()) {
+            // A gate that saw only some of the cases it should have seen is no gate.
+            (_, Some(reason)) => Err(reason),
+            (Compared::Classes(comparison), None) => Ok(comparison),
+            (Compared::Values(_), None) => Err("a regression has no classes".to_owned()),
+        };
+        Ok(Sat { brief: Some(brief), whole })
+    }
+
+    /// The cases that the model leaves for its descendants, and what is to be said of them.
+    fn left(&self, model: &Candidate<'_>) -> Result<(Vec<u8>, Vec<String>), RunError> {
+        let (dataset, test) = (&self.examples.dataset, &self.examples.splits.test);
+        let rows = cases::left_behind(dataset, test, self.scheme.evaluate.cases_max as usize);
+        let mut notices = Vec::new();
+        if rows.len() < test.len() {
+            notices.push(format!(
+                "{} of {} test cases are left for descendants (`evaluate.cases_max`, and at most {} MiB of inputs)",
+                rows.len(),
+                test.len(),
+                INPUT_BYTES_MAX >> 20
+            ));
+        }
+        if rows.is_empty() {
+            return Ok((Vec::new(), notices));
+        }
+        let sheet = Sheet::of(dataset, &rows, model.features.to_vec());
+        let places: Vec<usize> = (0..rows.len()).collect();
+        let answers = model.answers(&sheet, &places, None)?;
+        let answered = match model.labels.is_empty() {
+            true => Answered::Values(answers.iter().map(|&value| f64::from(value)).collect()),
+            false => {
+                let best = |row: &[f32]| (greatest(row) as u32, row[greatest(row)]);
+                Answered::Classes(answers.chunks_exact(model.width()).map(best).collect())
+            }
+        };
+        let cases = Cases {
+            inputs: Digest::of(&cases::encode_inputs(&dataset.input, &rows)),
+            tested: test.len() as u64,
+            features: sheet.features,
+            expected: sheet.expected,
+            answered,
+        };
+        Ok((cases.encode(), notices))
+    }
+}
+
+/// What is kept beside the version: its cases and their inputs, by role.
+pub(crate) fn attachments(
+    scheme: &ResolvedScheme,
+    examples: &Examples,
+    cases: Vec<u8>,
+) -> Vec<(String, Vec<u8>)> {
+    if cases.is_empty() {
+        return Vec::new();
+    }
+    let (dataset, test) = (&examples.dataset, &examples.splits.test);
+    let rows = cases::left_behind(dataset, test, scheme.evaluate.cases_max as usize);
+    let inputs = cases::encode_inputs(&dataset.input, &rows);
+    vec![(cases::ROLE.to_owned(), cases), (cases::INPUTS_ROLE.to_owned(), inputs)]
+}
