@@ -29,11 +29,14 @@ mod preprocessing;
 mod rank;
 mod records;
 mod register;
+mod rehearsal;
 mod report;
 mod run;
 mod run_id;
 mod session;
 mod source;
+mod taken;
+mod teacher;
 mod training;
 
 pub use error::{Failure, RunError};

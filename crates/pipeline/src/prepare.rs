@@ -60,9 +60,17 @@ pub(crate) struct Examples {
     pub(crate) splits: Splits,
     /// The numeric targets in standardised units, of all rows.
     standardized: Vec<f32>,
+    /// Rows that come from a parent and are learnt from again; in no part of the data.
+    pub(crate) rehearsed: Vec<u32>,
 }
 
 impl Examples {
+    /// The same examples with the rows `rehearsed` behind them in `dataset`.
+    pub(crate) fn with_rehearsed(&self, dataset: Dataset, rehearsed: Vec<u32>) -> Self {
+        let (splits, standardized) = (self.splits.clone(), self.standardized.clone());
+        Examples { dataset, splits, standardized, rehearsed }
+    }
+
     /// All rows and targets, as the engine takes them.
     pub(crate) fn feed(&self) -> Feed<'_> {
         let rows = match self.dataset.input.data() {
@@ -113,7 +121,7 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
         notices: fitted.notices,
     };
     let standardized = standardize(&dataset, prepared.target.as_ref());
-    Ok((prepared, Examples { dataset, splits, standardized }))
+    Ok((prepared, Examples { dataset, splits, standardized, rehearsed: Vec::new() }))
 }
 
 /// Where the scheme names its data.

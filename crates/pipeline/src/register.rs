@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::prepare::Prepared;
 use crate::rank;
 use crate::records;
+use crate::rehearsal;
 use crate::run::RunOptions;
 
 /// Under which role a scheme's files are kept beside the model that it made.
@@ -29,6 +30,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) plan: &'a Plan,
     /// The list of records that it has seen.
     pub(crate) records: Vec<u8>,
+    /// The training examples that it leaves for children.
+    pub(crate) left: Option<Vec<u8>>,
     /// The packaged graph.
     pub(crate) graph: Vec<u8>,
     pub(crate) tensors: Vec<(String, Tensor)>,
@@ -38,8 +41,20 @@ pub(crate) struct Finished<'a> {
 
 /// Registers.
 pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Registered, RunError> {
-    let Finished { scheme, options, prepared, parent, ranking, plan, records, graph, tensors, metrics, run } =
-        finished;
+    let Finished {
+        scheme,
+        options,
+        prepared,
+        parent,
+        ranking,
+        plan,
+        records,
+        left,
+        graph,
+        tensors,
+        metrics,
+        run,
+    } = finished;
     let mut attachments = vec![(records::ROLE.to_owned(), records)];
     if !options.scheme_sources.is_empty() {
         let sources = to_value(&options.scheme_sources).to_string();
@@ -50,6 +65,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         attachments
             .push((inheritance::FEATURES_ROLE.to_owned(), to_value(&features).to_string().into_bytes()));
     }
+    attachments.extend(left.map(|left| (rehearsal::ROLE.to_owned(), left)));
     if let Some(transfer) = &plan.summary.transfer {
         attachments.push((inheritance::PLAN_ROLE.to_owned(), to_value(transfer).to_string().into_bytes()));
     }

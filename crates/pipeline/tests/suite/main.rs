@@ -4,6 +4,7 @@ mod bad_input;
 mod cache;
 mod few;
 mod heads;
+mod holding;
 mod inheritance;
 mod merging;
 mod models;

@@ -12,6 +12,7 @@ use crate::tree::{Node, Place, Table};
 mod ancestors;
 mod choice;
 mod data;
+mod holding;
 mod learning;
 mod model;
 mod preprocess;
@@ -27,6 +28,7 @@ pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut
     model::check(&mut rules);
     learning::check(&mut rules);
     ancestors::check(&mut rules);
+    holding::check(&mut rules);
 }
 
 /// The tree that rules look at, and where they report.
