@@ -127,16 +127,23 @@ def more_classes(bench):
     """Digits 0 to 4, then 0 to 9."""
     data = f'[data]\nsource = "mnist"\nclasses = {json.dumps(OLD)}\nsplit = {{ train = 0.9, validation = 0.1 }}\n'
     before = accuracy(bench.run("old-digits", f"{data}[train]\nepochs = 3\n"), OLD)
+    frozen, distilled = 'train.freeze=["conv1", "conv2"]', "train.distill={ weight = 1.0, temperature = 2.0 }"
     forms = {
         "scratch": [],
         "fine-tuned": child("old-digits"),
-        "convolutions frozen": child("old-digits", 'train.freeze=["conv1", "conv2"]'),
+        "convolutions frozen": child("old-digits", frozen),
+        "distilled": child("old-digits", distilled),
+        "frozen and distilled": child("old-digits", frozen, distilled),
+        "head first, distilled": child("old-digits", distilled, "train.unfreeze={ probe_epochs = 10 }"),
+        "low rank, distilled": child("old-digits", distilled, "train.lora={ rank = 4 }"),
+        "consolidated": child("old-digits", "train.ewc={}"),
+        "drawn back": child("old-digits", "train.l2_sp=0.01"),
     }
     rows = {form: [] for form in forms}
     for seed in SEEDS:
         data = f'[data]\nsource = "mnist"\nexamples_per_class = 10\n{FEW}'
         for form, settings in forms.items():
-            name = f"ten-{form.replace(' ', '-')}-{seed}"
+            name = f"ten-{form.replace(',', '').replace(' ', '-')}-{seed}"
             rows[form].append(bench.run(name, data, f"seed={seed}", *settings))
     print(f"\nDigits 0-4 ({before:.2f} % of them right) to 0-9 with ten labels of each class, {len(SEEDS)} seeds\n")
     print("| | all ten, % | gained | 0-4, % | lost on 0-4 |\n|---|---|---|---|---|")

@@ -28,7 +28,7 @@ fn pixels() -> (Vec<u8>, Vec<u32>) {
 #[divan::bench(args = [1, 2], sample_count = 10)]
 fn train(bencher: Bencher<'_, '_>, threads: usize) {
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let objective = Objective { loss: Loss::CrossEntropy, optimizer: adam, l1: 0.0, l2: 0.0, seed: 1 };
+    let objective = Objective::new(Loss::CrossEntropy, adam, 1);
     let trainable = |name: &str| name.ends_with("weight") || name.ends_with("bias");
     let graph =
         training_graph(&support::mnist_graph(), "logits", &trainable, &objective).expect("differentiable");

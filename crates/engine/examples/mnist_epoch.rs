@@ -25,7 +25,7 @@ fn main() {
     let data::Target::Classes { labels, .. } = &mnist.target else { panic!("MNIST has classes") };
     let feed = Feed { rows: Rows::U8(mnist.input.values()), row_len: 784, targets: Targets::Classes(labels) };
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let objective = Objective { loss: Loss::CrossEntropy, optimizer: adam, l1: 0.0, l2: 0.0, seed: 1 };
+    let objective = Objective::new(Loss::CrossEntropy, adam, 1);
     let model = support::mnist_graph();
     let trainable = |name: &str| name.ends_with("weight") || name.ends_with("bias");
     let graph = training_graph(&model, "logits", &trainable, &objective).expect("differentiable");

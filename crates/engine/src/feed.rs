@@ -18,6 +18,25 @@ pub enum Targets<'a> {
     Classes(&'a [u32]),
     /// A number.
     Values(&'a [f32]),
+    /// The number of its class, and what a teacher thinks of it.
+    Taught {
+        /// One class for each row.
+        classes: &'a [u32],
+        /// The teacher's scores: `known` of them for each row, one row after the other.
+        scores: &'a [f32],
+        /// Classes that the teacher knows.
+        known: usize,
+    },
+}
+
+impl<'a> Targets<'a> {
+    /// The rows' classes, if they have any.
+    pub fn classes(&self) -> Option<&'a [u32]> {
+        match self {
+            Targets::Classes(classes) | Targets::Taught { classes, .. } => Some(classes),
+            Targets::None | Targets::Values(_) => None,
+        }
+    }
 }
 
 /// A data set: rows of `row_len` elements and their targets.
@@ -60,6 +79,10 @@ impl Feed<'_> {
             Targets::None => len,
             Targets::Classes(classes) => classes.len(),
             Targets::Values(values) => values.len(),
+            Targets::Taught { classes, scores, known } => {
+                assert_eq!(scores.len(), classes.len() * known, "one row of a teacher's scores per row");
+                classes.len()
+            }
         };
         assert_eq!(targets, len, "one target per row");
         assert!(order.iter().all(|&row| (row as usize) < len), "a row of the order lies beyond the data set");

@@ -27,4 +27,6 @@ pub use feed::{Feed, Rows, Targets};
 pub use predictor::Predictor;
 pub use program::Flow;
 pub use trainer::{BatchReport, Options, Trainer};
-pub use training_graph::{Loss, Objective, Optimizer, Parameter, TrainingGraph, training_graph};
+pub use training_graph::{
+    Distillation, Loss, Objective, Optimizer, Parameter, Pull, TrainingGraph, Treatment, training_graph,
+};

@@ -310,7 +310,10 @@ fn live_nodes(graph: &Graph, keep: &[ValueId]) -> Vec<bool> {
 fn gradient_values(graph: &Graph) -> Vec<bool> {
     let mut gradients = vec![false; graph.values().count()];
     for (_, node) in graph.nodes() {
-        let first = matches!(node.op_name(), "SoftmaxCrossEntropyLossGrad" | "MeanSquaredErrorGrad");
+        let first = matches!(
+            node.op_name(),
+            "SoftmaxCrossEntropyLossGrad" | "MeanSquaredErrorGrad" | "DistillationLossGrad"
+        );
         if first || node.inputs.iter().flatten().any(|id| gradients[id.0 as usize]) {
             node.outputs.iter().for_each(|id| gradients[id.0 as usize] = true);
         }

@@ -80,7 +80,7 @@ impl Trainer {
         let schedule = Schedule { first_step, learning_rate };
         let (loss, _) = self.place(self.graph.loss);
         let scores = self.place(self.graph.prediction);
-        let classes = matches!(feed.targets, crate::feed::Targets::Classes(_));
+        let classes = feed.targets.classes().is_some();
         let (target, _) = self.place(self.graph.target);
         let lanes = self.lowered.lanes;
         let mut after = |index: usize, memory: &Memory| {

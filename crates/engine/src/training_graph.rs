@@ -42,8 +42,48 @@ pub enum Optimizer {
     },
 }
 
+/// A teacher whose answers are learnt beside the targets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distillation {
+    /// What its loss counts for beside the targets'.
+    pub weight: f32,
+    /// Softens both scores; above 0.
+    pub temperature: f32,
+    /// The score of the model that each of the teacher's speaks of.
+    pub classes: Vec<usize>,
+}
+
+/// How one parameter learns, apart from the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Treatment {
+    /// Times the learning rate.
+    pub rate: f32,
+    /// Steps of the training before this parameter's first: Adam's running means begin then.
+    pub steps_before: u64,
+    /// Strength of `l2 / 2 * sum w^2` in place of the objective's.
+    pub l2: Option<f32>,
+    /// What it is drawn to.
+    pub pull: Option<Pull>,
+}
+
+impl Default for Treatment {
+    /// As every other parameter.
+    fn default() -> Self {
+        Treatment { rate: 1.0, steps_before: 0, l2: None, pull: None }
+    }
+}
+
+/// The penalty `sum_i strength_i / 2 * (w_i - anchor_i)^2`. Both are of the parameter's shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pull {
+    /// Where the penalty is 0.
+    pub anchor: Tensor,
+    /// Its strength, element by element; at least 0.
+    pub strength: Tensor,
+}
+
 /// What is trained and how.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Objective {
     /// The loss.
     pub loss: Loss,
@@ -55,6 +95,28 @@ pub struct Objective {
     pub l2: f32,
     /// Seeds dropout.
     pub seed: u64,
+    /// Whether dropout drops; without, it passes everything on as in inference.
+    pub drops: bool,
+    /// `weight · DistillationLoss` is added to the loss; the graph then takes a teacher's scores behind the target.
+    pub distillation: Option<Distillation>,
+    /// Parameters that are treated in a way of their own, by name.
+    pub treatments: BTreeMap<String, Treatment>,
+}
+
+impl Objective {
+    /// The plain objective: nothing is added to the loss.
+    pub fn new(loss: Loss, optimizer: Optimizer, seed: u64) -> Self {
+        Objective {
+            loss,
+            optimizer,
+            l1: 0.0,
+            l2: 0.0,
+            seed,
+            drops: true,
+            distillation: None,
+            treatments: BTreeMap::new(),
+        }
+    }
 }
 
 /// A weight that is trained.
@@ -69,7 +131,7 @@ pub struct Parameter {
 /// A model with loss, gradients and updates.
 #[derive(Debug, Clone)]
 pub struct TrainingGraph {
-    /// The graph; its inputs are the example and the target.
+    /// The graph; its inputs are the example, the target and, with a teacher, its scores.
     pub graph: Graph,
     /// The scalar loss.
     pub loss: ValueId,
@@ -92,7 +154,8 @@ pub fn training_graph(
     trainable: &dyn Fn(&str) -> bool,
     objective: &Objective,
 ) -> Result<TrainingGraph, EngineError> {
-    let mut graph = in_training_mode(model, trainable, objective.seed)?;
+    let seed = objective.drops.then_some(objective.seed);
+    let mut graph = in_training_mode(model, trainable, seed)?;
     let form = |message: String| EngineError::Form(message);
     let prediction =
         graph.find_value(prediction).ok_or_else(|| form(format!("the model has no value {prediction}")))?;
@@ -106,6 +169,10 @@ pub fn training_graph(
         Loss::MeanSquaredError => "MeanSquaredError",
     };
     let loss = graph.push("loss", loss_op, Attributes::new(), &[prediction, target])?;
+    let loss = match &objective.distillation {
+        Some(distillation) => taught(&mut graph, loss, prediction, distillation)?,
+        None => loss,
+    };
     let statistics: BTreeSet<ValueId> =
         normalisations(&graph).flat_map(|node| [node.inputs[3], node.inputs[4]]).flatten().collect();
     let parameters: Vec<Parameter> = graph
@@ -133,6 +200,27 @@ pub fn training_graph(
     Ok(TrainingGraph { graph, loss, prediction, target, parameters: trained, state })
 }
 
+/// `loss + weight · DistillationLoss(prediction, teacher)`, with an input for the teacher's scores.
+fn taught(
+    graph: &mut Graph,
+    loss: ValueId,
+    prediction: ValueId,
+    distillation: &Distillation,
+) -> Result<ValueId, GraphError> {
+    let Distillation { weight, temperature, classes } = distillation;
+    let shape = Shape(vec![BATCH.into(), classes.len().into()]);
+    let teacher = graph.input("teacher", ValueType::new(graph.ty(prediction).dtype, shape));
+    let columns: Vec<i64> = classes.iter().map(|&class| class as i64).collect();
+    let attributes = Attributes::from([
+        ("classes".to_owned(), columns.into()),
+        ("temperature".to_owned(), (*temperature).into()),
+    ]);
+    let apart = graph.push("distillation", "DistillationLoss", attributes, &[prediction, teacher])?;
+    let weight = graph.constant("distillation.weight", Tensor::scalar(*weight));
+    let weighed = graph.push("distillation.weighed", "Mul", Attributes::new(), &[apart, weight])?;
+    graph.push("loss.taught", "Add", Attributes::new(), &[loss, weighed])
+}
+
 /// Adds the update of one parameter; returns its moments.
 fn update(
     graph: &mut Graph,
@@ -143,9 +231,14 @@ fn update(
 ) -> Result<Vec<(String, ValueId)>, GraphError> {
     let shape = graph.ty(parameter.value).shape.lengths().expect("a constant's shape is known");
     // Biases and the scales of normalisations have one axis; penalties are for weights.
-    let penalty = if shape.len() > 1 { (objective.l1, objective.l2) } else { (0.0, 0.0) };
-    let mut attributes =
-        Attributes::from([("l1".to_owned(), penalty.0.into()), ("l2".to_owned(), penalty.1.into())]);
+    let treatment = objective.treatments.get(&parameter.name).cloned().unwrap_or_default();
+    let l2 = treatment.l2.unwrap_or(objective.l2);
+    let penalty = if shape.len() > 1 { (objective.l1, l2) } else { (0.0, 0.0) };
+    let mut attributes = Attributes::from([
+        ("l1".to_owned(), penalty.0.into()),
+        ("l2".to_owned(), penalty.1.into()),
+        ("rate_factor".to_owned(), treatment.rate.into()),
+    ]);
     let (op, names): (&str, &[&str]) = match objective.optimizer {
         Optimizer::GradientDescent => ("GradientDescentUpdate", &[]),
         Optimizer::Momentum { momentum, nesterov } => {
@@ -160,6 +253,7 @@ fn update(
             {
                 attributes.insert(name.to_owned(), value.into());
             }
+            attributes.insert("steps_before".to_owned(), (treatment.steps_before as i64).into());
             ("AdamUpdate", &["moment1", "moment2"])
         }
     };
@@ -176,6 +270,11 @@ fn update(
     inputs.push(Some(rate));
     if op == "AdamUpdate" {
         inputs.push(Some(step));
+    }
+    if let Some(Pull { anchor, strength }) = treatment.pull {
+        for (what, tensor) in [("anchor", anchor), ("strength", strength)] {
+            inputs.push(Some(graph.constant(&format!("{}.{what}", parameter.name), tensor)));
+        }
     }
     let name = format!("update.{}", parameter.name);
     let outputs = vec![name.as_str(); 1 + moments.len()];
@@ -207,8 +306,13 @@ pub(crate) fn state_pairs(node: &Node) -> Vec<(ValueId, ValueId)> {
     }
 }
 
-/// A copy of `model` in which batch normalisation uses the batch's statistics, where its own may change, and dropout drops.
-fn in_training_mode(model: &Graph, changes: &dyn Fn(&str) -> bool, seed: u64) -> Result<Graph, GraphError> {
+/// A copy of `model` in which batch normalisation uses the batch's statistics, where its own may change, and dropout drops
+/// where there is a seed for it.
+fn in_training_mode(
+    model: &Graph,
+    changes: &dyn Fn(&str) -> bool,
+    seed: Option<u64>,
+) -> Result<Graph, GraphError> {
     let mut copy = Graph::new(model.name.clone());
     let mut made: BTreeMap<ValueId, ValueId> = BTreeMap::new();
     for (id, value) in model.values() {
@@ -224,8 +328,8 @@ fn in_training_mode(model: &Graph, changes: &dyn Fn(&str) -> bool, seed: u64) ->
         let mut inputs: Vec<_> = node.inputs.iter().map(|input| input.map(|id| made[&id])).collect();
         let mut attributes = node.attributes.clone();
         let mut names: Vec<String> = node.outputs.iter().map(|&id| model.value(id).name.clone()).collect();
-        match node.op_name() {
-            "BatchNormalization" if node.inputs[3].is_some_and(|id| changes(&model.value(id).name)) => {
+        match (node.op_name(), seed) {
+            ("BatchNormalization", _) if node.inputs[3].is_some_and(|id| changes(&model.value(id).name)) => {
                 attributes.insert("training_mode".to_owned(), Attribute::Int(1));
                 names.truncate(1);
                 names.extend([
@@ -233,7 +337,7 @@ fn in_training_mode(model: &Graph, changes: &dyn Fn(&str) -> bool, seed: u64) ->
                     format!("{}.running_variance", node.name),
                 ]);
             }
-            "Dropout" => {
+            ("Dropout", Some(seed)) => {
                 // By name: the same layer drops the same, whatever part of the network is trained.
                 let stream = tensor::Random::new(seed, &format!("dropout.{}", node.name)).word(0, 0);
                 attributes.insert("seed".to_owned(), Attribute::Int(stream as i64));

@@ -30,6 +30,8 @@ const WITH_KERNEL: &[&str] = &[
     "Conv",
     "ConvGradInput",
     "ConvGradWeight",
+    "DistillationLoss",
+    "DistillationLossGrad",
     "Div",
     "Dropout",
     "DropoutGrad",

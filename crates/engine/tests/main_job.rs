@@ -16,7 +16,7 @@ fn one_batch_agrees_with_f64_at_every_level() {
     let data::Target::Classes { labels, .. } = &mnist.target else { panic!("MNIST has classes") };
     let pixels = mnist.input.values::<u8>();
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let objective = Objective { loss: Loss::CrossEntropy, optimizer: adam, l1: 0.0, l2: 0.0, seed: 1 };
+    let objective = Objective::new(Loss::CrossEntropy, adam, 1);
     let trainable = |name: &str| name.ends_with("weight") || name.ends_with("bias");
     let graph = training_graph(&support::mnist_graph(), "logits", &trainable, &objective).unwrap();
 
@@ -65,7 +65,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         data::load(&data::Source::Embedded { name: "mnist".to_owned(), class_names: Vec::new() }).unwrap();
     let data::Target::Classes { labels, .. } = &mnist.target else { panic!("MNIST has classes") };
     let adam = Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
-    let objective = Objective { loss: Loss::CrossEntropy, optimizer: adam, l1: 0.0, l2: 0.0, seed: 1 };
+    let objective = Objective::new(Loss::CrossEntropy, adam, 1);
     let trainable = |name: &str| name.ends_with("weight") || name.ends_with("bias");
     let graph = training_graph(&support::mnist_graph(), "logits", &trainable, &objective).unwrap();
     let order = data::epoch_order(1, 0, &(0..1000).collect::<Vec<u32>>());

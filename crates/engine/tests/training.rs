@@ -2,8 +2,8 @@
 //! references: every state agrees after every run, whatever the level, the threads, and the size of the last batch.
 
 use engine::{
-    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer, TrainingGraph,
-    training_graph,
+    Distillation, Feed, Flow, Level, Loss, Objective, Optimizer, Options, Pull, Rows, Targets, Trainer,
+    TrainingGraph, Treatment, training_graph,
 };
 use graph::{Attribute, Attributes, Graph, ValueId, ValueType};
 use tensor::{DType, Random, Shape, Tensor};
@@ -97,17 +97,20 @@ struct Job {
     row_len: usize,
     classes: Vec<u32>,
     values: Vec<f32>,
+    /// The scores of a teacher that knows some classes, if there is one.
+    teacher: Option<(Vec<f32>, usize)>,
     loss: Loss,
+    /// The training step of the first batch, counted from 1.
+    first_step: u64,
 }
 
 impl Job {
-    fn new(model: Model, loss: Loss, optimizer: Optimizer, [l1, l2]: [f32; 2], examples: usize) -> Self {
+    fn new(model: Model, objective: &Objective, examples: usize) -> Self {
         let graph = model.graph;
         let row_len = graph.ty(graph.inputs[0]).shape.bind("batch", 1).lengths().unwrap().iter().product();
-        let objective = Objective { loss, optimizer, l1, l2, seed: 5 };
         let prediction = graph.value(graph.outputs[0]).name.clone();
         let trainable = |name: &str| ["weight", "mean", "variance"].iter().any(|kind| name.starts_with(kind));
-        let training = training_graph(&graph, &prediction, &trainable, &objective).unwrap();
+        let training = training_graph(&graph, &prediction, &trainable, objective).unwrap();
         let random = Random::new(2, "examples");
         let numbers = |block, count: usize| (0..count as u64).map(move |index| random.uniform(block, index));
         Job {
@@ -116,14 +119,22 @@ impl Job {
             row_len,
             classes: (0..examples as u64).map(|index| random.below(1, index, CLASSES as u32)).collect(),
             values: numbers(2, examples).collect(),
-            loss,
+            teacher: objective.distillation.as_ref().map(|distillation| {
+                let known = distillation.classes.len();
+                (numbers(3, examples * known).map(|value| 4.0 * value).collect(), known)
+            }),
+            loss: objective.loss,
+            first_step: 1 + objective.treatments.values().map(|one| one.steps_before).max().unwrap_or(0),
         }
     }
 
     fn feed(&self) -> Feed<'_> {
-        let targets = match self.loss {
-            Loss::CrossEntropy => Targets::Classes(&self.classes),
-            Loss::MeanSquaredError => Targets::Values(&self.values),
+        let targets = match (self.loss, &self.teacher) {
+            (Loss::CrossEntropy, Some((scores, known))) => {
+                Targets::Taught { classes: &self.classes, scores, known: *known }
+            }
+            (Loss::CrossEntropy, None) => Targets::Classes(&self.classes),
+            (Loss::MeanSquaredError, _) => Targets::Values(&self.values),
         };
         Feed { rows: Rows::F32(&self.rows), row_len: self.row_len, targets }
     }
@@ -132,8 +143,8 @@ impl Job {
         (0..self.classes.len() as u32).rev().collect()
     }
 
-    /// The rows `chunk` and their targets, as the training graph takes them.
-    fn inputs(&self, graph: &Graph, chunk: &[u32], step: u64) -> [Tensor; 4] {
+    /// The rows `chunk`, their targets and a teacher's scores, as the training graph takes them.
+    fn inputs(&self, graph: &Graph, chunk: &[u32], step: u64) -> Vec<Tensor> {
         let rows: Vec<f32> = chunk
             .iter()
             .flat_map(|&row| &self.rows[row as usize * self.row_len..][..self.row_len])
@@ -151,8 +162,13 @@ impl Job {
                 Tensor::new(shape(1), values)
             }
         };
+        let taught = self.teacher.iter().map(|(scores, known)| {
+            let rows = chunk.iter().flat_map(|&row| &scores[row as usize * known..][..*known]);
+            Tensor::new([chunk.len(), *known], rows.map(|&score| f64::from(score)).collect())
+        });
         let rate = Tensor::scalar(f64::from(RATE));
-        [Tensor::new(shape(0), rows).cast(DType::F64), target, rate, Tensor::scalar(step as i64)]
+        let examples = [Tensor::new(shape(0), rows).cast(DType::F64), target];
+        examples.into_iter().chain(taught).chain([rate, Tensor::scalar(step as i64)]).collect()
     }
 
     /// The losses of all steps and the state after them, in `f64`.
@@ -160,7 +176,7 @@ impl Job {
         let mut graph = self.training.graph.with_floats(DType::F64).unwrap();
         let mut losses = Vec::new();
         for (index, chunk) in self.order().chunks(batch).enumerate() {
-            let step = index as u64 + 1;
+            let step = index as u64 + self.first_step;
             let inputs = self.inputs(&graph, chunk, step);
             let values = reference::values(&graph, &inputs, step).unwrap();
             losses.push(values[&graph.outputs[0]].to_f64()[0]);
@@ -181,7 +197,7 @@ impl Job {
     fn trained(&self, options: Options) -> (Vec<f64>, Vec<(String, Tensor)>) {
         let (mut trainer, mut losses) = (self.trainer(options), Vec::new());
         trainer
-            .run(self.feed(), &self.order(), 1, RATE, &mut |report| {
+            .run(self.feed(), &self.order(), self.first_step, RATE, &mut |report| {
                 losses.push(f64::from(report.loss));
                 Flow::Continue
             })
@@ -194,11 +210,11 @@ impl Job {
         let order = self.order();
         let (first, rest) = order.split_at(options.batch);
         let mut trainer = self.trainer(options);
-        trainer.run(self.feed(), first, 1, RATE, &mut |_| Flow::Continue).unwrap();
+        trainer.run(self.feed(), first, self.first_step, RATE, &mut |_| Flow::Continue).unwrap();
         let state = trainer.state();
         let mut trainer = self.trainer(options);
         trainer.restore(&state).unwrap();
-        trainer.run(self.feed(), rest, 2, RATE, &mut |_| Flow::Continue).unwrap();
+        trainer.run(self.feed(), rest, self.first_step + 1, RATE, &mut |_| Flow::Continue).unwrap();
         trainer.state()
     }
 
@@ -238,12 +254,16 @@ fn agree(place: &str, found: &[f64], exact: &[f64]) {
 
 /// Trains the network on three batches, the last one ragged: a few examples, several vectors of them, and so many
 /// that the kernels are cut into pieces.
-fn check(name: &str, network: fn() -> Model, loss: Loss, optimizers: &[Optimizer], penalties: [f32; 2]) {
+fn check(name: &str, network: fn() -> Model, loss: Loss, optimizers: &[Optimizer], [l1, l2]: [f32; 2]) {
     for &optimizer in optimizers {
-        for (batch, examples) in [(5, 13), (20, 47), (300, 800)] {
-            let job = Job::new(network(), loss, optimizer, penalties, examples);
-            job.check(&format!("{name} {optimizer:?}"), batch);
-        }
+        check_objective(name, network, &Objective { l1, l2, ..Objective::new(loss, optimizer, 5) });
+    }
+}
+
+fn check_objective(name: &str, network: fn() -> Model, objective: &Objective) {
+    for (batch, examples) in [(5, 13), (20, 47), (300, 800)] {
+        let job = Job::new(network(), objective, examples);
+        job.check(&format!("{name} {:?}", objective.optimizer), batch);
     }
 }
 
@@ -414,4 +434,53 @@ fn reductions_over_the_examples() {
         model.scores(x, 6)
     };
     check("reductions", network, Loss::CrossEntropy, &[DESCENT], [0.0, 0.0]);
+}
+
+#[test]
+fn a_teacher_beside_the_targets() {
+    let network = || {
+        let (mut model, x) = Model::new(&[7]);
+        let x = model.dense(x, 7, 10);
+        let x = model.op("Relu", &[x], &[]);
+        model.scores(x, 10)
+    };
+    for (temperature, classes) in [(1.0, vec![2, 0]), (2.5, vec![0, 1, 2])] {
+        let distillation = Some(Distillation { weight: 0.7, temperature, classes });
+        let objective = Objective { distillation, ..Objective::new(Loss::CrossEntropy, ADAM, 5) };
+        check_objective("taught", network, &objective);
+    }
+}
+
+/// Weights with rates of their own, drawn to anchors, some of which joined later; one lies transposed.
+#[test]
+fn weights_that_are_treated_apart() {
+    let network = || {
+        let (mut model, x) = Model::new(&[1, 6, 6]);
+        let x = model.conv(x, &[4, 1, 3, 3], &[]); // [batch, 4, 4, 4]
+        let x = model.op("Flatten", &[x], &[]);
+        let (w, b) = (model.weight(&[9, 64], 0.0), model.weight(&[9], 0.0));
+        let x = model.op("Gemm", &[x, w, b], &[("transB", 1.into())]);
+        let x = model.op("Tanh", &[x], &[]);
+        model.scores(x, 9)
+    };
+    let graph = network().graph;
+    let uniform = |shape: &[usize], purpose: &str| {
+        let values =
+            (0..shape.iter().product::<usize>() as u64).map(|at| Random::new(3, purpose).uniform(0, at));
+        Tensor::new(shape, values.collect())
+    };
+    let weights = graph.values().filter(|(_, value)| value.name.starts_with("weight")).enumerate();
+    let treatments = weights.map(|(index, (_, value))| {
+        let shape = value.ty.shape.lengths().unwrap();
+        let pull = (index % 3 != 1)
+            .then(|| Pull { anchor: uniform(&shape, "anchor"), strength: uniform(&shape, "strength") });
+        let l2 = (index % 2 == 0).then_some(0.0);
+        (value.name.clone(), Treatment { rate: 0.5 + index as f32, steps_before: index as u64 % 3, l2, pull })
+    });
+    let treatments: std::collections::BTreeMap<String, Treatment> = treatments.collect();
+    for optimizer in OPTIMIZERS {
+        let treatments = treatments.clone();
+        let objective = Objective { treatments, l2: 0.1, ..Objective::new(Loss::CrossEntropy, optimizer, 5) };
+        check_objective("apart", network, &objective);
+    }
 }

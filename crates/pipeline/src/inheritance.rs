@@ -20,6 +20,7 @@ use crate::package::unpack;
 use crate::prepare::{Form, Prepared, prepare};
 use crate::rank::{self, RankOptions, Subject};
 use crate::source::source_of;
+use crate::taken;
 use crate::training::head;
 
 /// Under which role the names of a model's input features are kept beside it.
@@ -34,13 +35,16 @@ pub(crate) struct Parent {
     /// `name@N`.
     pub(crate) id: String,
     pub(crate) digest: Digest,
+    /// The version; none of several that were merged.
+    pub(crate) version: Option<ModelVersion>,
     /// The layers of its scheme, or of the nearest ancestor that wrote any; none if that one took an ONNX file.
     pub(crate) layers: Option<Steps<Layer>>,
-    graph: Graph,
-    prediction: ValueId,
+    pub(crate) graph: Graph,
+    /// What is compared with the target.
+    pub(crate) prediction: ValueId,
     tensors: Vec<String>,
-    labels: Vec<String>,
-    features: Vec<String>,
+    pub(crate) labels: Vec<String>,
+    pub(crate) features: Vec<String>,
     preprocessing: Value,
     /// The models that it is, or was made of.
     ancestors: Vec<Ancestor>,
@@ -120,6 +124,7 @@ pub(crate) fn load(scheme: &ResolvedScheme, store: &Store, reference: &str) -> R
     Ok(Parent {
         id: model.version.id(),
         digest: model.version.digest,
+        version: Some(model.version.clone()),
         layers,
         graph,
         prediction,
@@ -229,6 +234,13 @@ pub(crate) fn take_over(
     wishes.fresh.extend_from_slice(head);
     let made = transfer::transfer(child, parent.network(), &parent.id, &wishes)
         .map_err(|found| placed(scheme, found))?;
+    if taken::asked_for(scheme) {
+        let taken = taken::taken(child, parent.network(), &parent.id, &wishes)
+            .map_err(|found| placed(scheme, found))?;
+        plan.taken = taken;
+    }
+    let classes = prepared.summary.classes.iter().enumerate();
+    plan.known = classes.filter(|(_, name)| parent.labels.contains(name)).map(|(class, _)| class).collect();
     let mut account = made.plan;
     head::announce(scheme, head, &mut account);
     account.differences.extend(preprocessing_difference(prepared, &parent.preprocessing, &parent.id));
@@ -364,6 +376,7 @@ pub(crate) fn preprocessing_difference(prepared: &Prepared, parents: &Value, id:
     })
 }
 
+/// Puts a diagnostic at its place in the scheme.
 pub(crate) fn at(scheme: &ResolvedScheme, key: &str, diagnostic: Diagnostic) -> Diagnostic {
     match scheme.span_of(key) {
         Some(span) => diagnostic.at(span, ""),

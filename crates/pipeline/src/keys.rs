@@ -14,6 +14,11 @@ pub(crate) const ENGINE_VERSION: u32 = 2;
 const TRAIN_KEYS: [&str; 9] =
     ["epochs", "batch_size", "loss", "optimizer", "l1", "l2", "keep", "early_stopping", "freeze"];
 
+/// Settings of `[train]` that hold a child to its parent: planning checks that they fit, training obeys them. They count only
+/// where they are given, so that a key without them is what it was before there were any.
+const HOLDING_KEYS: [&str; 8] =
+    ["distill", "l2_sp", "ewc", "rates", "rate_decay", "unfreeze", "lora", "rehearse"];
+
 /// The keys of the stages behind `prepare`.
 pub(crate) struct Keys {
     pub(crate) plan: Digest,
@@ -45,13 +50,14 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 
 impl Keys {
     /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
-    /// model that it inherits from, `ancestors` that of what all its ancestors have seen, `cases` those of the test cases of
-    /// every ancestor, by `name@N`.
+    /// model that it inherits from, `rehearsed` that of the examples that one leaves, `ancestors` that of what all its ancestors
+    /// have seen, `cases` those of the test cases of every ancestor, by `name@N`.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
         graph_file: Option<Digest>,
         parent: Option<Digest>,
+        rehearsed: Option<Digest>,
         ancestors: Option<Digest>,
         cases: &[(String, Option<Digest>)],
         level: engine::Level,
@@ -69,12 +75,21 @@ impl Keys {
         }
         // They decide whether the network fits into memory.
         plan.field(setting("train.batch_size").as_bytes()).field(setting("train.optimizer").as_bytes());
+        for key in HOLDING_KEYS {
+            let value = setting(&format!("train.{key}"));
+            if value != "null" {
+                plan.field(key.as_bytes()).field(value.as_bytes());
+            }
+        }
         let plan = plan.finish();
 
         let mut train = begin(Stage::Train);
         train.field(&plan.0).field(&scheme.seed.to_le_bytes());
         for key in TRAIN_KEYS {
             train.field(setting(&format!("train.{key}")).as_bytes());
+        }
+        if let Some(rehearsed) = rehearsed {
+            train.field(&rehearsed.0);
         }
         train.field(level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
         let train = train.finish();

@@ -36,12 +36,15 @@ mod prove;
 mod rank;
 mod records;
 mod register;
+mod rehearsal;
 mod report;
 mod run;
 mod run_id;
 mod session;
 mod sitting;
 mod source;
+mod taken;
+mod teacher;
 mod training;
 mod who_saw;
 

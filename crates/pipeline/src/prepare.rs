@@ -62,9 +62,17 @@ pub(crate) struct Examples {
     pub(crate) judges: Vec<u32>,
     /// The numeric targets in standardised units, of all rows.
     standardized: Vec<f32>,
+    /// Rows that come from a parent and are learnt from again; in no part of the data.
+    pub(crate) rehearsed: Vec<u32>,
 }
 
 impl Examples {
+    /// The same examples with the rows `rehearsed` behind them in `dataset`.
+    pub(crate) fn with_rehearsed(&self, dataset: Dataset, rehearsed: Vec<u32>) -> Self {
+        let (splits, standardized) = (self.splits.clone(), self.standardized.clone());
+        Examples { dataset, splits, judges: self.judges.clone(), standardized, rehearsed }
+    }
+
     /// All rows and targets, as the engine takes them.
     pub(crate) fn feed(&self) -> Feed<'_> {
         let rows = match self.dataset.input.data() {
@@ -138,7 +146,7 @@ fn fit(
     };
     let (dataset, splits) = data::without_unused(dataset, splits);
     let standardized = standardize(&dataset, prepared.target.as_ref());
-    Ok((prepared, Examples { dataset, splits, judges, standardized }))
+    Ok((prepared, Examples { dataset, splits, judges, standardized, rehearsed: Vec::new() }))
 }
 
 /// Where the scheme names its data.

@@ -12,6 +12,7 @@ use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
 use crate::prepare::Prepared;
 use crate::rank;
+use crate::rehearsal;
 use crate::run::RunOptions;
 
 /// Under which role a scheme's files are kept beside the model that it made.
@@ -28,6 +29,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) plan: &'a Plan,
     /// What it has seen, by role: the list of records, and how training images look.
     pub(crate) seen: Vec<(String, Vec<u8>)>,
+    /// The training examples that it leaves for children.
+    pub(crate) left: Option<Vec<u8>>,
     /// The packaged graph.
     pub(crate) graph: Vec<u8>,
     pub(crate) tensors: Vec<(String, Tensor)>,
@@ -47,6 +50,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         ranking,
         plan,
         seen,
+        left,
         graph,
         tensors,
         metrics,
@@ -64,6 +68,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         attachments
             .push((inheritance::FEATURES_ROLE.to_owned(), to_value(&features).to_string().into_bytes()));
     }
+    attachments.extend(left.map(|left| (rehearsal::ROLE.to_owned(), left)));
     if let Some(transfer) = &plan.summary.transfer {
         attachments.push((inheritance::PLAN_ROLE.to_owned(), to_value(transfer).to_string().into_bytes()));
     }

@@ -14,7 +14,7 @@ use crate::events::{Event, ModelSummary, Observer, Stage};
 use crate::examination::{self, Examined};
 use crate::gates;
 use crate::image_hashes;
-use crate::inheritance::{Parent, accept, parent_of};
+use crate::inheritance::{Parent, accept, features, parent_of};
 use crate::keys::{Keys, prepare_key};
 use crate::leak_guard::{self, Ancestors};
 use crate::memory::peak_bytes;
@@ -24,10 +24,12 @@ use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
 use crate::rank::{self, Chosen, RankOptions, Subject};
 use crate::records;
 use crate::register::{Finished, register};
+use crate::rehearsal::{self, Rehearsal, rehearsal_of};
 use crate::report::RunReport;
 use crate::session::{Open, Session};
 use crate::source::source_of;
-use crate::training::{Trained, Training, batch_size, head, train};
+use crate::teacher::{Teacher, teacher_of};
+use crate::training::{Trained, Training, batch_size, head, per_epoch, train};
 
 /// How a scheme is run. Nothing of it changes the model, except the level in the last digits.
 #[derive(Debug, Clone)]
@@ -113,6 +115,8 @@ struct Work {
     ancestors: Ancestors,
     /// The account of how the parent was chosen, if the scheme leaves that to the ranking.
     ranking: Option<serde_json::Value>,
+    teacher: Option<Teacher>,
+    rehearsal: Option<Rehearsal>,
     summary: ModelSummary,
     plan: Option<Plan>,
     prepare_key: Digest,
@@ -169,9 +173,14 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
 
     let graph_digest = graph_file.as_deref().map(Digest::of);
     let parent_digest = parent.as_ref().map(|parent| parent.digest);
+    let rehearsal = match (&parent, session.open.existing()) {
+        (Some(parent), Some(store)) => rehearsal_of(scheme, &prepared, parent, store)?,
+        _ => None,
+    };
+    let rehearsed = rehearsal.as_ref().map(|rehearsal| rehearsal.digest);
     let (seen, level) = (ancestors.digest(), session.options.level);
     let cases = examination::key(session.open.existing(), parent.as_ref())?;
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, seen, &cases, level);
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, seen, &cases, level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -185,6 +194,7 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     };
     session.journal.tell(&Event::ModelPlanned(summary.clone()))?;
     accept(scheme, summary.transfer.as_ref())?;
+    let teacher = teacher_of(scheme, &prepared, parent.as_ref())?;
     Ok(Work {
         source,
         prepared,
@@ -193,6 +203,8 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         parent,
         ancestors,
         ranking,
+        teacher,
+        rehearsal,
         summary,
         plan,
         prepare_key,
@@ -257,13 +269,20 @@ fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained
     let (Some(plan), Some(examples)) = (&mut work.plan, &work.examples) else {
         unreachable!("both were made just now")
     };
-    let batch_size = batch_size(scheme, &work.prepared);
+    let joined = match &work.rehearsal {
+        Some(rehearsal) => Some(join(session, rehearsal, examples)?),
+        None => None,
+    };
+    let examples = joined.as_ref().unwrap_or(examples);
+    let batch_size = batch_size(scheme, examples.splits.train.len() + per_epoch(scheme, examples));
     let trained = session.stage(Stage::Train, key, |session| {
-        let (options, store) = (session.options, session.open.store());
-        let training = Training { scheme, options, store, key, plan, examples, batch_size, watch: None };
+        let (options, store, teacher) = (session.options, session.open.store(), work.teacher.as_ref());
+        let training =
+            Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None };
         let found = head::find(&training, &mut session.journal)?;
         plan.set_tensors(found.as_ref().map_or(&[], |found| &found.tensors))?;
-        let training = Training { scheme, options, store, key, plan, examples, batch_size, watch: None };
+        let training =
+            Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None };
         let mut trained = train(&training, &mut session.journal)?;
         trained.history.head = found.map(|found| found.report);
         Ok(trained)
@@ -271,6 +290,21 @@ fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained
     session.keep_tensors(key, &trained)?;
     session.open.store().clear_checkpoints(key)?;
     Ok(trained)
+}
+
+/// The examples with those that the parent leaves. Tells.
+fn join(
+    session: &mut Session<'_, '_>,
+    rehearsal: &Rehearsal,
+    examples: &Examples,
+) -> Result<Examples, RunError> {
+    let (joined, left_out) = rehearsal.joined(examples);
+    let mut text = rehearsal.notice.clone();
+    if left_out > 0 {
+        text += &format!("; {left_out} of them are left out, for they are among those that judge here");
+    }
+    session.notices(&[text])?;
+    Ok(joined)
 }
 
 fn evaluate_stage(
@@ -338,6 +372,13 @@ fn register_stage(
             )])?;
         }
     }
+    let features = features(&work.prepared);
+    let left = rehearsal::encode(session.scheme, &examples.dataset, &examples.splits, &features);
+    if let Some((_, count)) = &left {
+        let text =
+            format!("{count} training examples are left for children of this model, as `train.leave` says");
+        session.notices(&[text])?;
+    }
     let cases = examination::attachments(session.scheme, examples, cases);
     let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;
@@ -353,6 +394,7 @@ fn register_stage(
             ranking,
             plan,
             seen,
+            left: left.map(|(bytes, _)| bytes),
             graph,
             tensors,
             metrics: &metrics,

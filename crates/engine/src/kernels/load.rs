@@ -99,7 +99,7 @@ impl Step for LoadTargets {
         let rows = cx.batch.rows.iter().map(|&row| row as usize);
         match cx.batch.feed.targets {
             Targets::None => {}
-            Targets::Classes(classes) => {
+            Targets::Classes(classes) | Targets::Taught { classes, .. } => {
                 target.iter_mut().zip(rows).for_each(|(lane, row)| *lane = classes[row] as f32)
             }
             Targets::Values(values) => {
@@ -109,7 +109,44 @@ impl Step for LoadTargets {
     }
 }
 
-/// Adds the loading steps: the graph's first input is the example, its second, if there is one, the target.
+/// `teacher[class][lane] = scores[row][class]`; lanes without an example repeat the first one.
+struct LoadTeacher {
+    teacher: Slot,
+    pieces: Pieces,
+    known: usize,
+    lanes: usize,
+}
+
+impl Step for LoadTeacher {
+    fn name(&self) -> String {
+        format!("load teacher {}", self.known)
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        vec![Access::write(self.teacher)]
+    }
+
+    fn run(&self, _: usize, cx: &Context<'_>) {
+        let Targets::Taught { scores, known, .. } = cx.batch.feed.targets else {
+            panic!("the graph takes a teacher's scores, and the feed has none")
+        };
+        assert_eq!(known, self.known, "the teacher knows as many classes as the graph takes");
+        // SAFETY: serial, and nobody else touches the scores meanwhile.
+        let teacher = unsafe { cx.memory.slice_mut(self.teacher) };
+        for (class, lanes) in teacher.chunks_exact_mut(self.lanes).enumerate() {
+            let rows = cx.batch.rows.iter().map(|&row| scores[row as usize * known + class]);
+            lanes.iter_mut().zip(rows).for_each(|(lane, score)| *lane = score);
+            repeat_first(lanes, cx.live());
+        }
+    }
+}
+
+/// Adds the loading steps: the graph's first input is the example, its second, if there is one, the target, its third
+/// a teacher's scores.
 pub(crate) fn lower_inputs(cx: &mut Lowering<'_>) {
     let inputs: Vec<ValueId> = cx.graph.inputs.iter().copied().filter(|&input| cx.is_lanes(input)).collect();
     let lanes = cx.lanes;
@@ -123,5 +160,10 @@ pub(crate) fn lower_inputs(cx: &mut Lowering<'_>) {
     if let Some(&target) = inputs.get(1) {
         let target = cx.slot(target);
         cx.push(LoadTargets { target, pieces: Pieces::serial(1) });
+    }
+    if let Some(&teacher) = inputs.get(2) {
+        let known = cx.features(teacher).expect("has lanes");
+        let teacher = cx.slot(teacher);
+        cx.push(LoadTeacher { teacher, pieces: Pieces::serial(1), known, lanes });
     }
 }

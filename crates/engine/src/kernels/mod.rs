@@ -18,6 +18,7 @@ pub(crate) mod conv_pool_gradient;
 pub(crate) mod denormal;
 pub(crate) mod dense;
 pub(crate) mod dense_gradient;
+pub(crate) mod distillation;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod fallback;
@@ -105,6 +106,8 @@ const KERNELS: &[(&str, Lower)] = &[
     ("LogSoftmax", softmax::lower_log),
     ("SoftmaxCrossEntropyLoss", loss::lower_cross_entropy),
     ("SoftmaxCrossEntropyLossGrad", loss::lower_cross_entropy_gradient),
+    ("DistillationLoss", distillation::lower),
+    ("DistillationLossGrad", distillation::lower_gradient),
     ("MeanSquaredError", loss::lower_squared_error),
     ("MeanSquaredErrorGrad", loss::lower_squared_error_gradient),
 ];

@@ -2,7 +2,7 @@
 //!
 //! The formulas are those of the operators `GradientDescentUpdate`, `MomentumUpdate` and `AdamUpdate`.
 
-use graph::{Attribute, Node, NodeId};
+use graph::{Attribute, Node, NodeId, ValueId};
 
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
@@ -24,6 +24,12 @@ pub(crate) struct Optimizer {
     kind: Kind,
     l1: f32,
     l2: f32,
+    /// Times the learning rate.
+    rate_factor: f32,
+    /// Steps before the weight's first.
+    steps_before: u64,
+    /// Whether the weight is drawn to an anchor.
+    anchored: bool,
 }
 
 /// One weight tensor with its moments: what an update works on.
@@ -32,6 +38,8 @@ pub(crate) struct Target {
     pub(crate) weight: Slot,
     /// Velocity, or first and second moment.
     pub(crate) moments: Vec<Slot>,
+    /// What the weight is drawn to, and how strongly.
+    anchor: Option<[Slot; 2]>,
     pub(crate) optimizer: Optimizer,
 }
 
@@ -47,28 +55,47 @@ impl Target {
         for (before, after) in state_pairs(&node) {
             cx.alias(after, before);
         }
-        Target { weight, moments, optimizer }
+        let anchor = anchor_of(&node).map(|pair| pair.map(|value| cx.slot(value)));
+        Target { weight, moments, anchor, optimizer }
     }
 
     /// Accesses of a step whose pieces own the weight in shares of `elements` per item.
     pub(crate) fn access(&self, pieces: &Pieces, elements: usize) -> Vec<Access> {
         let own = |&slot: &Slot| Access::write_own(slot, pieces, elements);
-        std::iter::once(&self.weight).chain(&self.moments).map(own).collect()
+        let read = |slot: Slot| Access::read_own(slot, pieces, elements);
+        let changed = std::iter::once(&self.weight).chain(&self.moments).map(own);
+        changed.chain(self.anchor.into_iter().flatten().map(read)).collect()
     }
 
     /// Where the weight and its moments are.
     pub(crate) fn pointers(&self, cx: &Context<'_>) -> Pointers {
         let moment =
             |index: usize| self.moments.get(index).map_or(std::ptr::null_mut(), |&slot| cx.memory.at(slot));
-        Pointers { weight: cx.memory.at(self.weight), moments: [moment(0), moment(1)] }
+        let [anchor, strength] = self
+            .anchor
+            .map_or([std::ptr::null(); 2], |pair| pair.map(|slot| cx.memory.at(slot).cast_const()));
+        Pointers { weight: cx.memory.at(self.weight), moments: [moment(0), moment(1)], anchor, strength }
     }
 }
 
-/// First elements of a weight and its moments.
+/// First elements of a weight and its moments, of its anchor and the strength of that; null where it has none.
 #[derive(Clone, Copy)]
 pub(crate) struct Pointers {
     pub(crate) weight: *mut f32,
     pub(crate) moments: [*mut f32; 2],
+    anchor: *const f32,
+    strength: *const f32,
+}
+
+/// The anchor of an update node and its strength, its last inputs.
+fn anchor_of(node: &Node) -> Option<[ValueId; 2]> {
+    let first = match node.op_name() {
+        "GradientDescentUpdate" => 3,
+        "MomentumUpdate" => 4,
+        _ => 6,
+    };
+    let input = |index: usize| node.inputs.get(index).copied().flatten();
+    Some([input(first)?, input(first + 1)?])
 }
 
 /// The numbers a rule needs in one training step.
@@ -108,12 +135,25 @@ impl Optimizer {
             },
             other => panic!("{other} is no optimiser step"),
         };
-        Optimizer { kind, l1: float("l1"), l2: float("l2") }
+        let steps_before = match (kind, node.attributes.get("steps_before")) {
+            (Kind::Adam { .. }, Some(Attribute::Int(steps))) => u64::try_from(*steps).unwrap_or(0),
+            _ => 0,
+        };
+        Optimizer {
+            kind,
+            l1: float("l1"),
+            l2: float("l2"),
+            rate_factor: float("rate_factor"),
+            steps_before,
+            anchored: anchor_of(node).is_some(),
+        }
     }
 
     /// The coefficients of step `step`, counted from 1.
     pub(crate) fn coefficients(&self, step: u64, learning_rate: f32) -> Coefficients {
+        let learning_rate = learning_rate * self.rate_factor;
         let rate = learning_rate as f64;
+        let step = step.saturating_sub(self.steps_before).max(1);
         let plain = Coefficients {
             beta1: 0.0,
             beta2: 0.0,
@@ -143,7 +183,7 @@ impl Optimizer {
     /// Whether the gradient or the weight is changed by a penalty.
     fn penalised(&self) -> bool {
         let decay = matches!(self.kind, Kind::Adam { weight_decay, .. } if weight_decay != 0.0);
-        self.l1 != 0.0 || self.l2 != 0.0 || decay
+        self.l1 != 0.0 || self.l2 != 0.0 || decay || self.anchored
     }
 
     /// The rule compiled for this optimiser.
@@ -172,20 +212,29 @@ pub(crate) trait Rule {
     ///
     /// # Safety
     ///
-    /// `WIDTH` elements from `offset` can be read and written in the weight and in each moment the rule has.
+    /// `WIDTH` elements from `offset` can be read and written in the weight and in each moment the rule has, and read in
+    /// its anchor and strength if it has them.
     unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V);
 }
 
-/// `g + l1 sign(w) + l2 w`.
+/// `g + l1 sign(w) + l2 w`, and `+ strength (w - anchor)` where there is an anchor.
+///
+/// # Safety
+///
+/// As [`Rule::apply`].
 #[inline(always)]
-unsafe fn penalise<S: Simd>(c: &Coefficients, w: S::V, g: S::V) -> S::V {
-    // SAFETY: the caller is compiled for the instruction set.
+unsafe fn penalise<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, w: S::V, g: S::V) -> S::V {
+    // SAFETY: the caller is compiled for the instruction set; anchor and strength lie as the weight does.
     unsafe {
         let zero = S::splat(0.0);
         let positive = S::keep(S::greater(w, zero), S::splat(c.l1));
         let negative = S::keep(S::greater(zero, w), S::splat(c.l1));
         let g = S::add(g, S::sub(positive, negative));
-        S::mul_add(S::splat(c.l2), w, g)
+        let g = S::mul_add(S::splat(c.l2), w, g);
+        if at.anchor.is_null() {
+            return g;
+        }
+        S::mul_add(S::load(at.strength.add(offset)), S::sub(w, S::load(at.anchor.add(offset))), g)
     }
 }
 
@@ -202,7 +251,7 @@ impl Rule for GradientDescent {
         // SAFETY: the caller's.
         unsafe {
             let w = S::load(at.weight.add(offset));
-            let g = penalise::<S>(c, w, g);
+            let g = penalise::<S>(c, at, offset, w, g);
             S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), g, w));
         }
     }
@@ -214,7 +263,7 @@ impl Rule for Momentum {
         // SAFETY: the caller's.
         unsafe {
             let w = S::load(at.weight.add(offset));
-            let g = penalise::<S>(c, w, g);
+            let g = penalise::<S>(c, at, offset, w, g);
             let velocity = S::mul_add(S::splat(c.beta1), S::load(at.moments[0].add(offset)), g);
             S::store(at.moments[0].add(offset), velocity);
             let ahead = if c.nesterov { S::mul_add(S::splat(c.beta1), velocity, g) } else { velocity };
@@ -229,7 +278,7 @@ impl<const PENALTY: bool> Rule for Adam<PENALTY> {
         // SAFETY: the caller's.
         unsafe {
             let w = S::load(at.weight.add(offset));
-            let g = if PENALTY { penalise::<S>(c, w, g) } else { g };
+            let g = if PENALTY { penalise::<S>(c, at, offset, w, g) } else { g };
             let m = S::mul(S::splat(1.0 - c.beta1), g);
             let m = S::mul_add(S::splat(c.beta1), S::load(at.moments[0].add(offset)), m);
             let v = S::mul(S::mul(S::splat(1.0 - c.beta2), g), g);

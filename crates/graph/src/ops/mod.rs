@@ -32,6 +32,8 @@ pub mod concat;
 pub mod conv;
 pub mod conv_grad_input;
 pub mod conv_grad_weight;
+pub mod distillation_loss;
+pub mod distillation_loss_grad;
 pub mod div;
 pub mod dropout;
 pub mod dropout_grad;
@@ -100,6 +102,8 @@ operators![
     conv::Conv,
     conv_grad_input::ConvGradInput,
     conv_grad_weight::ConvGradWeight,
+    distillation_loss::DistillationLoss,
+    distillation_loss_grad::DistillationLossGrad,
     div::Div,
     dropout::Dropout,
     dropout_grad::DropoutGrad,

@@ -16,6 +16,14 @@ pub(crate) const W: Formal = Formal::required("w", "the parameter, any shape, fl
 pub(crate) const G: Formal = Formal::required("g", "the gradient, as `w`");
 /// Formal input of the learning rate.
 pub(crate) const LEARNING_RATE: Formal = Formal::required("learning_rate", "scalar, type of `w`");
+/// Attribute documentation of the parameter's own share of the learning rate.
+pub(crate) const RATE_FACTOR: AttributeDoc =
+    AttributeDoc { name: "rate_factor", default: Default::Float(1.0), doc: "times the learning rate" };
+/// Formal input of what the parameter is drawn to.
+pub(crate) const ANCHOR: Formal = Formal::optional("anchor", "what the parameter is drawn to, as `w`");
+/// Formal input of how strongly it is drawn there.
+pub(crate) const STRENGTH: Formal =
+    Formal::optional("strength", "how strongly, element by element, as `w`; given with `anchor`");
 /// Formal output of the parameter.
 pub(crate) const W_NEW: Formal = Formal::required("w_new", "the updated parameter, as `w`");
 
@@ -42,11 +50,36 @@ pub(crate) fn scalar(cx: &Inference<'_>, index: usize, dtype: DType) -> Result<(
     Err(OpError::new(format!("input {index} should be a scalar of {dtype}, found {found}")))
 }
 
-/// The gradient with its penalties, `g + l1 * sign(w) + l2 * w`; the sign of 0 is 0.
-pub(crate) fn regularised(cx: &Call<'_>) -> Vec<f64> {
+/// Refuses an anchor at input `first` and its strength at the next unless both or none are there, each as the parameter.
+pub(crate) fn anchored(cx: &Inference<'_>, first: usize) -> Result<(), OpError> {
+    let (w, given) = (cx.input(0), [first, first + 1].map(|index| cx.optional(index)));
+    match given {
+        [None, None] => Ok(()),
+        [Some(anchor), Some(strength)] if anchor == w && strength == w => Ok(()),
+        [Some(anchor), Some(strength)] => {
+            Err(OpError::new(format!("anchor and strength should be {w}, found {anchor}, {strength}")))
+        }
+        _ => Err(OpError::new("anchor and strength are given together".to_owned())),
+    }
+}
+
+/// The learning rate at input `index`, times the parameter's factor.
+pub(crate) fn rate(cx: &Call<'_>, index: usize) -> f64 {
+    cx.f64(index)[0] * f64::from(cx.float("rate_factor"))
+}
+
+/// The gradient with its penalties, `g + l1 * sign(w) + l2 * w + strength * (w - anchor)`, with an anchor at input
+/// `anchor` or without; the sign of 0 is 0.
+pub(crate) fn regularised(cx: &Call<'_>, anchor: usize) -> Vec<f64> {
     let (l1, l2) = (cx.float("l1") as f64, cx.float("l2") as f64);
     let sign = |w: f64| if w == 0.0 { 0.0 } else { w.signum() };
-    cx.f64(0).into_iter().zip(cx.f64(1)).map(|(w, g)| g + l1 * sign(w) + l2 * w).collect()
+    let w = cx.f64(0);
+    let mut gradient: Vec<f64> = w.iter().zip(cx.f64(1)).map(|(w, g)| g + l1 * sign(*w) + l2 * w).collect();
+    if let (Some(to), Some(strength)) = (cx.optional(anchor), cx.optional(anchor + 1)) {
+        let pulls = w.iter().zip(to.to_f64()).zip(strength.to_f64());
+        gradient.iter_mut().zip(pulls).for_each(|(g, ((w, to), strength))| *g += strength * (w - to));
+    }
+    gradient
 }
 
 /// The outputs: `values` in the type and shape of the parameter.

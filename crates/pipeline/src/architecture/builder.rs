@@ -10,6 +10,7 @@ use tensor::{DType, Dim, Tensor};
 use super::{Plan, initial};
 use crate::events::{LayerSummary, ModelSummary};
 use crate::prepare::Prepared;
+use crate::taken::Taken;
 
 /// The most memory that training may need: weights, their gradients and moments, and what a batch makes of them.
 pub(super) const TRAINING_BYTES_MAX: u128 = 8 << 30;
@@ -139,7 +140,7 @@ impl<'a> Builder<'a> {
 
     /// Examples per step.
     pub(super) fn batch_size(&self) -> usize {
-        crate::training::batch_size(self.scheme, self.prepared)
+        crate::training::batch_size(self.scheme, self.prepared.summary.train)
     }
 
     fn charge(&mut self, bytes: u128) -> Result<(), Diagnostics> {
@@ -200,7 +201,18 @@ impl<'a> Builder<'a> {
         let sizes =
             constants().filter(|(value, _)| learnt.contains(&value.name)).map(|(_, tensor)| tensor.len());
         let summary = ModelSummary { layers, parameters: sizes.sum(), frozen: 0, transfer: None };
-        Plan { graph, prediction: value, learnt, kept, frozen: BTreeSet::new(), summary, notices }
+        Plan {
+            graph,
+            prediction: value,
+            learnt,
+            kept,
+            frozen: BTreeSet::new(),
+            taken: Taken::new(),
+            known: Vec::new(),
+            adapters: Vec::new(),
+            summary,
+            notices,
+        }
     }
 }
 

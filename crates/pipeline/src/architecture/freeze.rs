@@ -5,6 +5,8 @@ use inherit::transfer::matches;
 use scheme::ResolvedScheme;
 
 use super::Plan;
+use super::groups::unmatched;
+use crate::inheritance::at;
 
 /// Takes what the scheme freezes out of what is learnt.
 ///
@@ -15,7 +17,7 @@ pub(super) fn freeze(scheme: &ResolvedScheme, plan: &mut Plan) -> Result<(), Dia
     for pattern in patterns {
         let found: Vec<String> = plan.kept.iter().filter(|name| matches(pattern, name)).cloned().collect();
         if found.is_empty() {
-            problems.push(unmatched(scheme, plan, pattern));
+            problems.push(unmatched(scheme, plan, "train.freeze", pattern));
         }
         plan.frozen.extend(found);
     }
@@ -26,29 +28,13 @@ pub(super) fn freeze(scheme: &ResolvedScheme, plan: &mut Plan) -> Result<(), Dia
     plan.learnt.retain(|name| !plan.frozen.contains(name));
     if plan.learnt.is_empty() && problems.0.is_empty() {
         problems.push(
-            at(scheme, Diagnostic::new("nothing-learns", "every tensor of the network is frozen"))
-                .help("leave the last layer out of `train.freeze`"),
+            at(
+                scheme,
+                "train.freeze",
+                Diagnostic::new("nothing-learns", "every tensor of the network is frozen"),
+            )
+            .help("leave the last layer out of `train.freeze`"),
         );
     }
     problems.or(())
-}
-
-fn unmatched(scheme: &ResolvedScheme, plan: &Plan, pattern: &str) -> Diagnostic {
-    let layer = |name: &String| name.rsplit_once('.').map_or(name.clone(), |(layer, _)| layer.to_owned());
-    let mut layers: Vec<String> = plan.kept.iter().map(layer).collect();
-    layers.dedup();
-    let message =
-        format!("`train.freeze` speaks of `{pattern}`, and the network has no layer or tensor of this name");
-    let found = at(scheme, Diagnostic::new("unknown-tensor", message));
-    match base::nearest(pattern, layers.iter().map(String::as_str)) {
-        Some(near) => found.help(format!("did you mean `{near}`?")),
-        None => found.help(format!("layers with tensors: {}", layers.join(", "))),
-    }
-}
-
-fn at(scheme: &ResolvedScheme, diagnostic: Diagnostic) -> Diagnostic {
-    match scheme.span_of("train.freeze") {
-        Some(span) => diagnostic.at(span, ""),
-        None => diagnostic,
-    }
 }

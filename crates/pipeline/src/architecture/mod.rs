@@ -8,9 +8,11 @@ mod answer;
 mod builder;
 mod copy;
 mod freeze;
+mod groups;
 mod import;
 mod initial;
 mod layers;
+mod lora;
 mod preprocess;
 
 use std::collections::BTreeSet;
@@ -25,10 +27,13 @@ use crate::error::RunError;
 use crate::events::ModelSummary;
 use crate::inheritance::{self, Parent};
 use crate::prepare::{Form, Prepared};
+use crate::taken::Taken;
 use crate::training::head;
 
 use builder::Builder;
 pub(crate) use copy::{Copied, copy_into};
+pub(crate) use groups::{layer_of, layers};
+pub(crate) use lora::{Adapter, adapted};
 
 /// The model's graph with its weights as they start.
 pub(crate) struct Plan {
@@ -42,6 +47,12 @@ pub(crate) struct Plan {
     pub(crate) kept: Vec<String>,
     /// Those of them that learning does not change.
     pub(crate) frozen: BTreeSet<String>,
+    /// Which elements come from the parent, if the scheme holds single ones.
+    pub(crate) taken: Taken,
+    /// The classes, by number, that the parent knows as well.
+    pub(crate) known: Vec<usize>,
+    /// Low-rank updates that learn in place of their weights.
+    pub(crate) adapters: Vec<Adapter>,
     pub(crate) summary: ModelSummary,
     /// What the user should know.
     pub(crate) notices: Vec<String>,
@@ -63,6 +74,25 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Whether every element of the tensor `name` comes from the parent.
+    pub(crate) fn wholly_inherited(&self, name: &str) -> bool {
+        let tensors = self.summary.transfer.iter().flat_map(|transfer| &transfer.tensors);
+        let mut found = tensors.filter(|tensor| tensor.name == name);
+        found.any(|tensor| tensor.inherited == tensor.parameters)
+    }
+
+    /// Whether a training step changes the tensor `name`: one of the model's own, or a factor of an update.
+    pub(crate) fn steps(&self, name: &str) -> bool {
+        let held = || self.adapters.iter().any(|adapter| adapter.holds(name));
+        self.adapters.iter().any(|adapter| adapter.owns(name)) || (self.changes(name) && !held())
+    }
+
+    /// Whether training leaves the tensor `name` as it is to the bit.
+    pub(crate) fn stays(&self, name: &str) -> bool {
+        let beside = |adapter: &Adapter| adapter.holds(name) && adapter.weight != name;
+        self.frozen.contains(name) || self.adapters.iter().any(beside)
     }
 
     /// Whether learning changes the tensor `name`.
@@ -111,6 +141,8 @@ pub(crate) fn plan(
     if let Some(parent) = parent {
         inheritance::take_over(scheme, prepared, parent, &head, &mut plan)?;
     }
+    plan.adapters = lora::adapters(scheme, &plan)?;
+    groups::check(scheme, &mut plan)?;
     Ok(plan)
 }
 
@@ -130,7 +162,8 @@ fn input_name(form: Form) -> &'static str {
     }
 }
 
-fn input_type(prepared: &Prepared) -> ValueType {
+/// The type of the raw input.
+pub(crate) fn input_type(prepared: &Prepared) -> ValueType {
     let dtype = match prepared.form {
         Form::Image => DType::U8,
         Form::Table | Form::Series => DType::F32,

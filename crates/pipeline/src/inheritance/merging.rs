@@ -46,7 +46,14 @@ pub(super) fn merged(scheme: &ResolvedScheme, store: &Store, merge: &Merge) -> R
             first.graph.set_constant(id, tensor);
         }
     }
-    Ok(Parent { id: name, digest: digest.finish(), ancestors, remarks: remarks(&made.statistics), ..first })
+    Ok(Parent {
+        id: name,
+        digest: digest.finish(),
+        version: None,
+        ancestors,
+        remarks: remarks(&made.statistics),
+        ..first
+    })
 }
 
 impl Parent {

@@ -27,15 +27,18 @@ pub(super) enum Arm {
 impl Arm {
     pub(super) const BOTH: [Arm; 2] = [Arm::Inherited, Arm::Scratch];
 
-    /// The scheme of this arm under `seed`. From scratch the network is the same and starts by itself: no parent, and
-    /// nothing frozen, for what never learnt must not stay as it is. All else of `[train]` stays.
+    /// The scheme of this arm under `seed`. From scratch the network is the same and starts by itself: no parent, nothing
+    /// that holds it to one, and every layer learns at the full rate, for what never learnt must not stay as it is. All else of
+    /// `[train]` stays.
     pub(super) fn scheme(self, scheme: &ResolvedScheme, seed: u64) -> ResolvedScheme {
         let mut scheme = scheme.clone();
         scheme.seed = seed;
         if self == Arm::Scratch {
             scheme.model.inherit = None;
-            scheme.train.freeze = None;
-            scheme.train.head = None;
+            let train = &mut scheme.train;
+            (train.freeze, train.head, train.unfreeze, train.lora) = (None, None, None, None);
+            (train.distill, train.l2_sp, train.ewc, train.rehearse) = (None, None, None, None);
+            (train.rates, train.rate_decay) = (None, None);
         }
         scheme
     }
@@ -76,7 +79,8 @@ pub(super) fn trial(
 fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
     let parent = (wanted.arm == Arm::Inherited).then_some(bench.parent.digest);
     let (seen, level) = (bench.ancestors, bench.options.level);
-    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, seen, &[], level);
+    // What the parent leaves to rehearse is a function of the parent.
+    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, seen, &[], level);
     let mut key = DigestWriter::new("heirloom.trial.1");
     // Layers may be the parent's in both arms; which test cases judge is a function of what the ancestors have seen.
     key.field(&keys.train.0).field(&bench.parent.digest.0);
@@ -85,18 +89,18 @@ fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
     key.finish()
 }
 
-fn training<'a>(bench: &Bench<'a>, wanted: &Wanted<'a>, key: Digest, plan: &'a Plan) -> Training<'a> {
-    let Wanted { scheme, prepared, examples, .. } = *wanted;
-    Training {
-        scheme,
-        options: bench.options,
-        store: bench.store,
-        key,
-        plan,
-        examples,
-        batch_size: batch_size(scheme, prepared),
-        watch: None,
-    }
+/// One training of `plan` on `examples`.
+fn course<'a>(
+    bench: &Bench<'a>,
+    scheme: &'a ResolvedScheme,
+    examples: &'a Examples,
+    key: Digest,
+    plan: &'a Plan,
+    teacher: Option<&'a Teacher>,
+) -> Training<'a> {
+    let batch_size = batch_size(scheme, examples.splits.train.len() + per_epoch(scheme, examples));
+    let (options, store) = (bench.options, bench.store);
+    Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None }
 }
 
 fn carry_out(
@@ -108,6 +112,11 @@ fn carry_out(
     let Wanted { arm, scheme, fraction, prepared, examples } = *wanted;
     let mut plan = architecture::plan(scheme, prepared, bench.graph_file, Some(bench.parent))?;
     accept(scheme, plan.summary.transfer.as_ref())?;
+    let teacher = teacher_of(scheme, prepared, Some(bench.parent))?;
+    let joined =
+        rehearsal_of(scheme, prepared, bench.parent, bench.store)?.map(|found| found.joined(examples).0);
+    let examples = joined.as_ref().unwrap_or(examples);
+    let teacher = teacher.as_ref();
     // From here to the first step the network is planned, and frozen layers are run: that counts.
     let started = Instant::now();
     let mut before = 0.0;
@@ -118,10 +127,12 @@ fn carry_out(
         observe(&ProofEvent::Training(event))
     };
     let mut journal = Journal::new(&mut observer);
-    if let Some(found) = head::find(&training(bench, wanted, key, &plan), &mut journal)? {
+    let found = head::find(&course(bench, scheme, examples, key, &plan, teacher), &mut journal)?;
+    if let Some(found) = found {
         plan.set_tensors(&found.tensors)?;
     }
-    let judged = train_judged(training(bench, wanted, key, &plan), &examples.judges, &mut journal)?;
+    let judged =
+        train_judged(course(bench, scheme, examples, key, &plan, teacher), &examples.judges, &mut journal)?;
     let Judged { trained, epochs, kept } = judged;
     let mut clock = before;
     let curve: Vec<(f64, f64)> = trained

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use base::Diagnostic;
-use engine::{BatchReport, Feed, Flow, Targets, Trainer};
+use engine::{BatchReport, Feed, Flow, Trainer};
 use serde::{Deserialize, Serialize};
 use tensor::Tensor;
 
 use super::checkpoint::save;
 use super::progress::Progress;
+use super::rehearse::epoch_rows;
 use super::{Position, Training, step};
 use crate::error::RunError;
 use crate::events::Event;
@@ -55,7 +56,7 @@ pub(super) fn train_epoch(
     journal: &mut Journal<'_, '_>,
 ) -> Result<(), RunError> {
     let Training { scheme, examples, batch_size, .. } = training;
-    let rows = data::epoch_order(scheme.seed, position.epoch as u64, &examples.splits.train);
+    let rows = epoch_rows(scheme, examples, position.epoch);
     let batches = training.steps_per_epoch();
     let mut progress =
         Progress::new(position.epoch + 1, scheme.train.epochs, batches, rows.len(), position.counts.images);
@@ -111,7 +112,7 @@ fn train_piece(
     (first_step, learning_rate): (u64, f32),
     mut show: impl FnMut(Option<usize>, &Counts) -> Flow + Send,
 ) -> Result<Option<Stopped>, RunError> {
-    let classifies = matches!(feed.targets, Targets::Classes(_));
+    let classifies = feed.targets.classes().is_some();
     let counts = &mut position.counts;
     let mut stopped = None;
     let started = Instant::now();

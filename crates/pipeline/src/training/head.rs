@@ -165,7 +165,7 @@ pub(crate) fn find(
         unreachable!("the plan and the scheme's checks refuse what has no such layer or no classes")
     };
     let refuse = |message: String| RunError::from(at(scheme, Diagnostic::new("no-head", message)));
-    let divided = prefix::divide_at(plan, last.features)
+    let divided = prefix::divide_at(&plan.graph, plan.prediction, last.features)
         .map_err(|error| RunError::damaged("a network before its last layer", error))?
         .ok_or_else(|| refuse("what stands before the last dense layer has no fixed size".to_owned()))?;
     let options = training.engine_options(EVALUATION_BATCH);

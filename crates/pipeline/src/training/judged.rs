@@ -26,11 +26,9 @@ pub(crate) fn train_judged(
     rows: &[u32],
     journal: &mut Journal<'_, '_>,
 ) -> Result<Judged, RunError> {
-    let plan = training.plan;
     // The whole network, whatever part of it learns from kept activations.
-    let feed = training.examples.feed();
-    let learner = Learner { graph: &plan.graph, prediction: plan.prediction, feed };
-    let judge = RefCell::new(Validator::new(&learner));
+    let learner = Learner::whole(&training);
+    let judge = RefCell::new(Validator::new(learner.graph, learner.prediction));
     let accuracy =
         |kept: &[(String, Tensor)]| judge.borrow_mut().accuracy(&training, learner.feed, rows, kept);
     let epochs = RefCell::new(Vec::new());

@@ -3,39 +3,50 @@
 //! Which examples a step sees is a function of seed, epoch and step; so a run that goes on from a checkpoint comes to
 //! the same bytes as one that never stopped.
 
+mod answers;
 mod checkpoint;
 mod epoch;
+mod fisher;
 pub(crate) mod head;
 mod judged;
 mod objective;
+mod phase;
 mod prefix;
 mod progress;
+mod rehearse;
+mod schedule;
+mod taught;
+mod treatments;
 mod untrained;
 mod validation;
 
 use base::Digest;
-use engine::{Feed, Options, Trainer, training_graph};
+use engine::{Feed, Options, Trainer};
 use graph::{Graph, ValueId};
 use scheme::{Keep, Optimizer, ResolvedScheme};
 use serde::{Deserialize, Serialize};
 use store::Store;
 use tensor::Tensor;
 
-use crate::architecture::Plan;
+use crate::architecture::{Plan, adapted};
 use crate::error::RunError;
 use crate::events::Event;
 use crate::journal::Journal;
-use crate::prepare::{Examples, Prepared};
+use crate::prepare::Examples;
 use crate::report::EpochReport;
 use crate::run::RunOptions;
+use crate::teacher::Teacher;
 
-use checkpoint::{load, save};
-use epoch::{Counts, check_finite, train_epoch};
+use checkpoint::load;
+use epoch::Counts;
+use fisher::fisher;
 pub(crate) use judged::{Judged, train_judged};
-use objective::{learning_rate, objective};
-use prefix::{Activations, Divided};
+use objective::learning_rate;
+use phase::{Common, Course, train_phase};
+pub(crate) use rehearse::per_epoch;
+use schedule::Schedule;
+use taught::lessons;
 pub(crate) use validation::EVALUATION_BATCH;
-use validation::Validator;
 
 /// What training came to, without the tensors.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -69,6 +80,7 @@ pub(crate) struct Training<'a> {
     pub(crate) key: Digest,
     pub(crate) plan: &'a Plan,
     pub(crate) examples: &'a Examples,
+    pub(crate) teacher: Option<&'a Teacher>,
     pub(crate) batch_size: usize,
     /// Is shown every epoch's weights, outside of the time that is counted.
     pub(crate) watch: Option<&'a Watch<'a>>,
@@ -82,8 +94,16 @@ struct Learner<'a> {
     feed: Feed<'a>,
 }
 
+impl<'a> Learner<'a> {
+    /// The whole network, from the examples.
+    fn whole(training: &Training<'a>) -> Self {
+        let plan = training.plan;
+        Learner { graph: &plan.graph, prediction: plan.prediction, feed: training.examples.feed() }
+    }
+}
+
 /// Where training stands: between two steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct Position {
     /// The epoch under way, from 0.
     epoch: usize,
@@ -92,10 +112,10 @@ struct Position {
     history: History,
 }
 
-/// Examples per step: `train.batch_size`, and for `gradient_descent` the whole training part.
-pub(crate) fn batch_size(scheme: &ResolvedScheme, prepared: &Prepared) -> usize {
+/// Examples per step: `train.batch_size`, and for `gradient_descent` all of an epoch.
+pub(crate) fn batch_size(scheme: &ResolvedScheme, epoch: usize) -> usize {
     match scheme.train.optimizer {
-        Optimizer::GradientDescent(_) => prepared.summary.train,
+        Optimizer::GradientDescent(_) => epoch,
         _ => scheme.train.batch_size,
     }
 }
@@ -103,7 +123,8 @@ pub(crate) fn batch_size(scheme: &ResolvedScheme, prepared: &Prepared) -> usize 
 impl Training<'_> {
     /// Steps of one epoch.
     fn steps_per_epoch(&self) -> usize {
-        self.examples.splits.train.len().div_ceil(self.batch_size)
+        let rehearsed = per_epoch(self.scheme, self.examples);
+        (self.examples.splits.train.len() + rehearsed).div_ceil(self.batch_size)
     }
 
     fn engine_options(&self, batch: usize) -> Options {
@@ -123,65 +144,32 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
     if training.scheme.train.epochs == 0 {
         return untrained::untrained(training, journal);
     }
-    let plan = training.plan;
-    let divided = match training.scheme.train.cache_frozen {
-        Some(false) => None,
-        _ => prefix::divide(plan).map_err(|error| RunError::damaged("a frozen part", error))?,
+    let (plan, settings) = (training.plan, &training.scheme.train);
+    let whole = Learner::whole(training);
+    let adapted = match plan.adapters.as_slice() {
+        [] => None,
+        adapters => Some(
+            adapted(&plan.graph, plan.prediction, adapters)
+                .map_err(|error| RunError::damaged("the network", error))?,
+        ),
     };
-    let activations = activations(training, divided.as_ref(), journal)?;
-    let learner = match (&divided, &activations) {
-        (Some(divided), Some(activations)) => Learner {
-            graph: &divided.behind,
-            prediction: divided.prediction,
-            feed: activations.feed(training.examples),
-        },
-        _ => Learner { graph: &plan.graph, prediction: plan.prediction, feed: training.examples.feed() },
+    let common = Common {
+        training,
+        schedule: Schedule::new(plan, settings.unfreeze.as_ref()),
+        lessons: lessons(training, journal)?,
+        fisher: settings.ewc.map(|ewc| fisher(training, &whole, &ewc)).transpose()?,
+        adapted,
     };
-    let trainable = |name: &str| plan.changes(name);
-    let prediction = &learner.graph.value(learner.prediction).name;
-    let model = training_graph(learner.graph, prediction, &trainable, &objective(training.scheme))?;
-    let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
-    let mut validator = Validator::new(&learner);
-    let mut best: Option<Vec<(String, Tensor)>> = None;
-    let mut position = Position { epoch: 0, counts: Counts::default(), history: History::default() };
-    match load(training, journal)? {
-        Some(saved) => {
-            trainer.restore(&saved.state)?;
-            (position, best) = (saved.position, saved.best);
+    let mut course = Course::new(load(training, journal)?);
+    loop {
+        train_phase(&common, &mut course, journal)?;
+        if course.finished(training) {
+            break;
         }
-        None => plan.check_inherited(&kept_tensors(plan, &mut trainer), None)?,
     }
-    journal.tell(&Event::TrainingStarted {
-        epochs: training.scheme.train.epochs,
-        batch_size: training.batch_size,
-        batches: training.steps_per_epoch(),
-        epoch: position.epoch + 1,
-        done: position.counts.steps,
-    })?;
-    while position.epoch < training.scheme.train.epochs && !position.history.stopped_early {
-        let rate = learning_rate(&training.scheme.train.optimizer);
-        train_epoch(training, learner.feed, &mut trainer, &mut position, best.as_deref(), rate, journal)?;
-        let kept = kept_tensors(plan, &mut trainer);
-        check_finite(training, &position, &kept)?;
-        if let Some(watch) = training.watch {
-            watch(&kept)?;
-        }
-        let report =
-            validator.finish_epoch(training, &learner, &position.counts, position.epoch + 1, &kept)?;
-        let is_best = note_epoch(training, &mut position, report.clone());
-        if is_best && training.keeps_best() {
-            best = Some(kept);
-        }
-        save(training, &mut trainer, &position, best.as_deref())?;
-        journal.tell(&Event::EpochFinished {
-            report,
-            epochs: training.scheme.train.epochs,
-            best: is_best,
-        })?;
-        journal.tell(&Event::CheckpointSaved { epoch: position.epoch, step: step(training, &position) })?;
-    }
-    let tensors = best.unwrap_or_else(|| kept_tensors(plan, &mut trainer));
-    plan.check_inherited(&tensors, Some(&|name: &str| plan.frozen.contains(name)))?;
+    let Course { position, best, kept, .. } = course;
+    let tensors = best.unwrap_or(kept);
+    plan.check_inherited(&tensors, Some(&|name: &str| plan.stays(name)))?;
     let history = position.history;
     journal.tell(&Event::TrainingFinished {
         best_epoch: history.best_epoch,
@@ -189,28 +177,6 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         stopped_early: history.stopped_early,
     })?;
     Ok(Trained { history, tensors })
-}
-
-/// What the frozen part of the network gives for every example, if there is such a part. Tells.
-fn activations(
-    training: &Training<'_>,
-    divided: Option<&Divided>,
-    journal: &mut Journal<'_, '_>,
-) -> Result<Option<Activations>, RunError> {
-    let Some(divided) = divided else { return Ok(None) };
-    let options = training.engine_options(EVALUATION_BATCH);
-    let found = divided.activations(training.store, training.examples, options)?;
-    let text = match &found {
-        Some(found) if found.found => "what the frozen layers give was computed before, taken from the store",
-        Some(_) => {
-            "what the frozen layers give is computed once and kept; only the layers behind them are run again"
-        }
-        None => {
-            "what the frozen layers give would take more than 512 MiB: it is computed anew in every epoch"
-        }
-    };
-    journal.tell(&Event::Notice { text: text.to_owned() })?;
-    Ok(found)
 }
 
 /// Steps done in all.
@@ -225,8 +191,13 @@ fn kept_tensors(plan: &Plan, trainer: &mut Trainer) -> Vec<(String, Tensor)> {
     // A tensor that no gradient reaches is in no state: it stays as it started.
     let start =
         |name: &String| plan.graph.find_value(name).and_then(|id| plan.graph.value(id).constant.clone());
-    let tensors =
-        plan.kept.iter().filter_map(|name| Some((name.clone(), now(name).or_else(|| start(name))?)));
+    let updated = |name: &String| {
+        let adapter = plan.adapters.iter().find(|adapter| adapter.weight == *name)?;
+        let factors = state.iter().filter(|(known, _)| adapter.owns(known));
+        adapter.merged(&start(name)?, &factors.map(|(name, tensor)| (name.as_str(), tensor)).collect())
+    };
+    let value = |name: &String| now(name).or_else(|| updated(name)).or_else(|| start(name));
+    let tensors = plan.kept.iter().filter_map(|name| Some((name.clone(), value(name)?)));
     tensors.collect()
 }
 

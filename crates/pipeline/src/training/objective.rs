@@ -1,20 +1,27 @@
 //! The scheme's words for learning in those of the engine.
 
-use engine::{Loss, Objective};
+use engine::{Distillation, Loss, Objective};
 use scheme::{Optimizer, ResolvedScheme};
 
+use crate::teacher::Teacher;
+
 /// What is made small, and how.
-pub(super) fn objective(scheme: &ResolvedScheme) -> Objective {
+pub(super) fn objective(scheme: &ResolvedScheme, teacher: Option<&Teacher>) -> Objective {
     let train = &scheme.train;
+    let distillation = train.distill.zip(teacher).map(|(distill, teacher)| Distillation {
+        weight: distill.weight as f32,
+        temperature: distill.temperature as f32,
+        classes: teacher.classes.clone(),
+    });
+    let loss = match train.loss {
+        scheme::Loss::CrossEntropy => Loss::CrossEntropy,
+        scheme::Loss::MeanSquaredError => Loss::MeanSquaredError,
+    };
     Objective {
-        loss: match train.loss {
-            scheme::Loss::CrossEntropy => Loss::CrossEntropy,
-            scheme::Loss::MeanSquaredError => Loss::MeanSquaredError,
-        },
-        optimizer: optimizer(&train.optimizer),
         l1: train.l1 as f32,
         l2: train.l2 as f32,
-        seed: scheme.seed,
+        distillation,
+        ..Objective::new(loss, optimizer(&train.optimizer), scheme.seed)
     }
 }
 

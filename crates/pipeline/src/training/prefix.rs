@@ -6,15 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Digest, DigestWriter};
-use engine::{Feed, Options, Predictor, Rows, Targets};
-use graph::{Graph, GraphError, ValueId, onnx};
-use store::{StageResult, Store, StoreError};
+use engine::{Feed, Options, Rows, Targets};
+use graph::{Graph, GraphError, ValueId};
+use store::Store;
 use tensor::DType;
 
-use crate::architecture::{Copied, Plan, copy_into};
+use super::answers::{Answers, answers};
+use crate::architecture::{Copied, copy_into};
 use crate::error::RunError;
-use crate::keys::ENGINE_VERSION;
 use crate::prepare::Examples;
 
 /// The most bytes of activations that are kept in memory and in the store.
@@ -31,52 +30,61 @@ pub(super) struct Divided {
     pub(super) prediction: ValueId,
     /// Elements of that value for one example.
     width: usize,
+    /// The name of that value.
+    cut: String,
 }
 
-/// The activations behind a prefix: one row for each of the dataset's rows up to the last that is used, those that are
-/// not used zero.
-pub(super) struct Activations {
-    values: Vec<f32>,
-    width: usize,
-    /// Whether they were in the store.
-    pub(super) found: bool,
-}
+/// The activations behind a prefix.
+pub(super) struct Activations(Answers);
 
 impl Activations {
     /// Numbers in a row.
     pub(super) fn width(&self) -> usize {
-        self.width
+        self.0.width
     }
 
     /// Those of one of the dataset's rows that training or validation uses.
     pub(super) fn row(&self, row: u32) -> &[f32] {
-        &self.values[row as usize * self.width..][..self.width]
+        let Answers { values, width, .. } = &self.0;
+        &values[row as usize * width..][..*width]
+    }
+
+    /// Whether they were in the store.
+    pub(super) fn found(&self) -> bool {
+        self.0.found
     }
 
     /// They, with the examples' targets.
     pub(super) fn feed<'a>(&'a self, examples: &'a Examples) -> Feed<'a> {
-        let rows = self.values.len() / self.width;
+        let Answers { values, width, .. } = &self.0;
+        let rows = values.len() / width;
         let targets = match examples.feed().targets {
-            Targets::Classes(classes) => Targets::Classes(&classes[..rows]),
             Targets::Values(values) => Targets::Values(&values[..values.len().min(rows)]),
-            Targets::None => Targets::None,
+            targets => targets.classes().map_or(Targets::None, |classes| Targets::Classes(&classes[..rows])),
         };
-        Feed { rows: Rows::F32(&self.values), row_len: self.width, targets }
+        Feed { rows: Rows::F32(values), row_len: *width, targets }
     }
 }
 
-/// Divides the network of `plan` behind what does not change; `None` where nothing of weight would be saved, or where the
+/// Divides the network up to `prediction` behind what does not change, where only what `learns` does; `None` where nothing of weight would be saved, or where the
 /// parts hang together by more than one value.
-pub(super) fn divide(plan: &Plan) -> Result<Option<Divided>, GraphError> {
-    match cut(plan) {
-        Some(cut) => divide_at(plan, cut),
+pub(super) fn divide(
+    graph: &Graph,
+    prediction: ValueId,
+    learns: &dyn Fn(&str) -> bool,
+) -> Result<Option<Divided>, GraphError> {
+    match cut(graph, prediction, learns) {
+        Some(cut) => divide_at(graph, prediction, cut),
         None => Ok(None),
     }
 }
 
-/// Divides the network of `plan` at the value `cut`; `None` if that has no fixed size.
-pub(super) fn divide_at(plan: &Plan, cut: ValueId) -> Result<Option<Divided>, GraphError> {
-    let graph = &plan.graph;
+/// Divides the network up to `prediction` at the value `cut`; `None` if that has no fixed size.
+pub(super) fn divide_at(
+    graph: &Graph,
+    prediction: ValueId,
+    cut: ValueId,
+) -> Result<Option<Divided>, GraphError> {
     let lengths: Option<Vec<usize>> = graph.ty(cut).shape.0.iter().skip(1).map(|dim| dim.known()).collect();
     let Some(width) = lengths.map(|lengths| lengths.iter().product()) else { return Ok(None) };
     let mut before = Graph::new("prefix");
@@ -86,15 +94,15 @@ pub(super) fn divide_at(plan: &Plan, cut: ValueId) -> Result<Option<Divided>, Gr
     };
     let made = copy_into(&mut before, graph, &[cut], &mut of)?;
     before.outputs = vec![made[&cut]];
-    let (behind, prediction) = behind(graph, cut, plan.prediction)?;
-    Ok(Some(Divided { before, behind, prediction, width }))
+    let cut_name = graph.value(cut).name.clone();
+    let (behind, prediction) = behind(graph, cut, prediction)?;
+    Ok(Some(Divided { before, behind, prediction, width, cut: cut_name }))
 }
 
 /// The one value between what stays and what learns.
-fn cut(plan: &Plan) -> Option<ValueId> {
-    let graph = &plan.graph;
+fn cut(graph: &Graph, prediction: ValueId, learns: &dyn Fn(&str) -> bool) -> Option<ValueId> {
     let constant = |id: &ValueId| graph.value(*id).constant.is_some();
-    let changes = |id: &ValueId| constant(id) && plan.changes(&graph.value(*id).name);
+    let changes = |id: &ValueId| constant(id) && learns(&graph.value(*id).name);
     // Values that depend on the example and on nothing that learns.
     let mut stays: BTreeSet<ValueId> = graph.inputs.iter().copied().collect();
     let mut crossing = BTreeSet::new();
@@ -110,7 +118,7 @@ fn cut(plan: &Plan) -> Option<ValueId> {
         }
     }
     // The answer's nodes may read the prediction only.
-    crossing.retain(|id| leads_to(graph, *id, plan.prediction));
+    crossing.retain(|id| leads_to(graph, *id, prediction));
     let mut crossing = crossing.into_iter();
     let cut = crossing.next().filter(|_| heavy && crossing.next().is_none())?;
     (graph.ty(cut).dtype == DType::F32 && !graph.inputs.contains(&cut)).then_some(cut)
@@ -159,6 +167,18 @@ fn behind(graph: &Graph, cut: ValueId, result: ValueId) -> Result<(Graph, ValueI
 }
 
 impl Divided {
+    /// The part behind of another network that has the same part before.
+    pub(super) fn behind_of(
+        &self,
+        graph: &Graph,
+        prediction: ValueId,
+    ) -> Result<(Graph, ValueId), GraphError> {
+        match graph.find_value(&self.cut) {
+            Some(cut) => behind(graph, cut, prediction),
+            None => unreachable!("values keep their names where updates are added"),
+        }
+    }
+
     /// The activations of every row that training and validation use: from the store, or computed now and kept there.
     /// `None` if they would be too many.
     pub(super) fn activations(
@@ -168,56 +188,14 @@ impl Divided {
         options: Options,
     ) -> Result<Option<Activations>, RunError> {
         let splits = &examples.splits;
-        let rows: BTreeSet<u32> = splits.train.iter().chain(&splits.validation).copied().collect();
+        let used = splits.train.iter().chain(&splits.validation).chain(&examples.rehearsed);
+        let rows: BTreeSet<u32> = used.copied().collect();
         let count = rows.last().map_or(0, |&last| last as usize + 1);
         let bytes = count.saturating_mul(self.width).saturating_mul(4);
         if bytes > ACTIVATION_BYTES_MAX || count == 0 || self.width == 0 {
             return Ok(None);
         }
-        let key = self.key(examples, &rows, options)?;
-        if let Some(values) = kept(store, key, count * self.width)? {
-            return Ok(Some(Activations { values, width: self.width, found: true }));
-        }
-        let mut predictor = Predictor::new(&self.before, options)?;
-        let order: Vec<u32> = rows.into_iter().collect();
-        let made = predictor.run(Feed { targets: Targets::None, ..examples.feed() }, &order)?.remove(0);
-        let mut values = vec![0f32; count * self.width];
-        for (&row, activations) in order.iter().zip(made.values::<f32>().chunks_exact(self.width)) {
-            let at = row as usize * self.width;
-            values[at..at + self.width].copy_from_slice(activations);
-        }
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let blobs = vec![store.put(&bytes)?];
-        store.stage_put(key, &StageResult { result: serde_json::json!({ "width": self.width }), blobs })?;
-        Ok(Some(Activations { values, width: self.width, found: false }))
+        let found = answers(store, &self.before, self.width, examples, &rows, options)?;
+        Ok(Some(Activations(found)))
     }
-
-    /// What the activations are a function of.
-    fn key(&self, examples: &Examples, rows: &BTreeSet<u32>, options: Options) -> Result<Digest, RunError> {
-        let model = onnx::Model {
-            graph: self.before.clone(),
-            producer: "heirloom".to_owned(),
-            ..onnx::Model::default()
-        };
-        let order: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
-        let mut key = DigestWriter::new("heirloom.activations.1");
-        key.field(&onnx::write(&model)?).field(&examples.dataset.digest().0).field(&order);
-        key.field(options.level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
-        Ok(key.finish())
-    }
-}
-
-/// The values under `key`, if they are there, intact, and as many as expected.
-fn kept(store: &Store, key: Digest, count: usize) -> Result<Option<Vec<f32>>, RunError> {
-    let Some(found) = store.stage_get(key)? else { return Ok(None) };
-    let bytes = match found.blobs.as_slice() {
-        &[blob] => match store.get(blob) {
-            Ok(bytes) => bytes,
-            Err(StoreError::MissingBlob { .. } | StoreError::DamagedBlob { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        },
-        _ => return Ok(None),
-    };
-    let value = |bytes: &[u8]| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-    Ok((bytes.len() == count * 4).then(|| bytes.chunks_exact(4).map(value).collect()))
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use data::Target;
 use engine::{Feed, Predictor, Targets};
-use graph::Graph;
+use graph::{Graph, ValueId};
 use tensor::Tensor;
 
 use super::epoch::Counts;
@@ -30,9 +30,9 @@ struct Scores {
 
 impl Validator {
     /// Plans nothing yet.
-    pub(super) fn new(learner: &Learner<'_>) -> Self {
-        let mut graph = learner.graph.clone();
-        graph.outputs = vec![learner.prediction];
+    pub(super) fn new(graph: &Graph, prediction: ValueId) -> Self {
+        let mut graph = graph.clone();
+        graph.outputs = vec![prediction];
         Validator { graph, predictor: None }
     }
 

@@ -5,6 +5,7 @@ mod cache;
 mod comparison;
 mod few;
 mod heads;
+mod holding;
 mod inheritance;
 mod leaks;
 mod merging;

@@ -13,6 +13,7 @@ mod ancestors;
 mod choice;
 mod data;
 mod gates;
+mod holding;
 mod learning;
 mod model;
 mod preprocess;
@@ -29,6 +30,7 @@ pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut
     learning::check(&mut rules);
     ancestors::check(&mut rules);
     gates::check(&mut rules);
+    holding::check(&mut rules);
 }
 
 /// The tree that rules look at, and where they report.

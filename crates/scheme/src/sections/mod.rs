@@ -4,29 +4,41 @@ use crate::settings::{Absent, Kind, Literal, Section, Setting};
 
 mod about;
 mod data;
+mod distill;
 mod evaluate;
+mod ewc;
 mod gate;
 mod head;
 mod layers;
+mod lora;
 mod model;
 mod preprocess;
+mod rates;
+mod rehearse;
 mod split;
 mod steps;
 mod train;
+mod unfreeze;
 
 pub use about::About;
 pub use data::{
     Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, RowImage, Source, TargetForm, Task,
 };
+pub use distill::Distill;
 pub use evaluate::{Baseline, Evaluate, Metric};
+pub use ewc::Ewc;
 pub use gate::{Against, Gate};
 pub use head::Head;
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
+pub use lora::Lora;
 pub use model::{Architecture, Inherit, Init, Model};
 pub use preprocess::{MeanDeviation, Preprocess, Resize, Scale};
+pub use rates::Rate;
+pub use rehearse::{Leave, Rehearse};
 pub use split::{Fractions, Split};
 pub use steps::{Step, Steps};
 pub use train::{EarlyStopping, Keep, Loss, Train};
+pub use unfreeze::Unfreeze;
 
 pub(crate) use split::{FRACTION_KEYS, FROM_KEYS};
 

@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::algorithms::{OPTIMIZER, Optimizer};
 use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
 
+use super::distill::{DISTILL, Distill};
+use super::ewc::{EWC, Ewc};
 use super::head::{HEADS, Head};
+use super::lora::{LORA, Lora};
 use super::model::PATTERN;
+use super::rates::Rate;
+use super::rehearse::{LEAVE, Leave, REHEARSE, Rehearse};
+use super::unfreeze::{UNFREEZE, Unfreeze};
 
 /// How the network learns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +40,24 @@ pub struct Train {
     pub cache_frozen: Option<bool>,
     /// How the last layer is found before the first epoch.
     pub head: Option<Head>,
+    /// The parent's answers, learnt beside the labels.
+    pub distill: Option<Distill>,
+    /// `l2_sp / 2 · Σ(w - w_parent)²` is added to the loss, over what comes from the parent.
+    pub l2_sp: Option<f64>,
+    /// Elastic weight consolidation.
+    pub ewc: Option<Ewc>,
+    /// Factors on the learning rate of some tensors; the last that fits counts.
+    pub rates: Option<Vec<Rate>>,
+    /// Factor on the learning rate from each layer to the one before it.
+    pub rate_decay: Option<f64>,
+    /// Layers that begin to learn later than others.
+    pub unfreeze: Option<Unfreeze>,
+    /// Low-rank updates of weights that stay.
+    pub lora: Option<Lora>,
+    /// Training examples that are left for children.
+    pub leave: Option<Leave>,
+    /// Learning again from examples of the parent.
+    pub rehearse: Option<Rehearse>,
     /// Steps between checkpoints; 0: at the end of each epoch only.
     pub checkpoint_steps: u64,
 }
@@ -150,6 +174,54 @@ pub(crate) const TRAIN: Section = Section {
             "How the weights of the last dense layer are found before the first epoch: from what the network gives before \
              it for the training examples, without gradients. It suits a few examples a class. With `epochs = 0` it is all \
              that is learnt; with more, the head is where they start. Only for classes, and with a model to start from.",
+        ),
+        Setting::new(
+            "distill",
+            Kind::Table(&DISTILL),
+            Absent::Nothing,
+            "The parent's answers, learnt beside the labels.",
+        ),
+        Setting::new(
+            "l2_sp",
+            Kind::Real(RealRange::above(0.0, 1000.0)),
+            Absent::Nothing,
+            "`l2_sp / 2 · Σ(w - w_parent)²` is added to the loss, over the elements that come from the parent, biases \
+             included. Of these tensors, `l2` then holds what starts anew. Only with `model.inherit`. (Li et al. 2018, \
+             arXiv:1802.01483)",
+        ),
+        Setting::new("ewc", Kind::Table(&EWC), Absent::Nothing, "Elastic weight consolidation."),
+        Setting::new(
+            "rates",
+            Kind::List { of: &Kind::Text { max: 400 }, min: 1, max: 1000 },
+            Absent::Nothing,
+            "Factors on the learning rate of tensors or layers, `\"conv* = 0.1\"`; `*` stands for any text, and the last rule \
+             that fits counts.",
+        ),
+        Setting::new(
+            "rate_decay",
+            Kind::Real(RealRange::above(0.0, 1.0)),
+            Absent::Nothing,
+            "Factor on the learning rate from each layer to the one before it: the last layer learns at the full rate, the one \
+             before it at `rate_decay` times that, and so on. (Howard and Ruder 2018, arXiv:1801.06146)",
+        ),
+        Setting::new(
+            "unfreeze",
+            Kind::Table(&UNFREEZE),
+            Absent::Nothing,
+            "Layers that begin to learn later than others.",
+        ),
+        Setting::new("lora", Kind::Table(&LORA), Absent::Nothing, "Low-rank updates of weights that stay."),
+        Setting::new(
+            "leave",
+            Kind::Table(&LEAVE),
+            Absent::Nothing,
+            "Training examples that are left for children.",
+        ),
+        Setting::new(
+            "rehearse",
+            Kind::Table(&REHEARSE),
+            Absent::Nothing,
+            "Learning again from the examples that the parent leaves.",
         ),
         Setting::new(
             "checkpoint_steps",
