@@ -15,7 +15,9 @@ use crate::inheritance::accept;
 use crate::journal::Journal;
 use crate::keys::{Keys, to_value};
 use crate::prepare::{Examples, Prepared};
-use crate::training::{Judged, Training, batch_size, head, train_judged};
+use crate::rehearsal::rehearsal_of;
+use crate::teacher::{Teacher, teacher_of};
+use crate::training::{Judged, Training, batch_size, head, per_epoch, train_judged};
 
 /// Whether a training starts from the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
