@@ -66,8 +66,8 @@ impl Activations {
     }
 }
 
-/// Divides the network up to `prediction` behind what does not change, where only what `learns` does; `None` where nothing of weight would be saved, or where the
-/// parts hang together by more than one value.
+/// Divides the network up to `prediction` behind what does not change, where only what `learns` does; `None` where nothing
+/// of weight would be saved, or where the parts hang together by more than one value.
 pub(super) fn divide(
     graph: &Graph,
     prediction: ValueId,
