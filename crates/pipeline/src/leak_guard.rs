@@ -8,21 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Diagnostic, Digest, DigestWriter};
 use data::Layout;
-use inherit::leak::{Leak, NearIndex, leaked};
+use inherit::leak::{Leak, leaked};
 use scheme::ResolvedScheme;
 use store::{Direction, ModelVersion, Store};
 
 use crate::error::RunError;
-use crate::image_hashes;
+use crate::image_hashes::{self, Gallery};
 use crate::inheritance::FEATURES_ROLE;
 use crate::metrics::{Leaks, Resemblance};
 use crate::prepare::{Examples, Prepared};
 use crate::records::{self, Records};
 
-/// Up to how many of 64 bits the hashes of images that resemble each other differ.
-const NEAR_DISTANCE: u32 = 2;
-/// Hashes with fewer bits of either kind are those of nearly flat images, which all resemble each other.
-const TELLING_BITS: u32 = 12;
 /// Records that a notice names.
 const NAMED_MAX: usize = 3;
 
@@ -157,20 +153,13 @@ fn resembling(
     let known: Vec<(&Ancestor, Digest)> = known.collect();
     let (Some(store), false) = (store, known.is_empty()) else { return Ok(Vec::new()) };
     let rows = &examples.judges;
-    let hashes = image_hashes::hashes(&examples.dataset, rows, threads);
-    // Images of more channels than a hash knows have none; then there is nothing to compare.
-    if hashes.len() != rows.len() {
-        return Ok(Vec::new());
-    }
+    let looks = image_hashes::looks(&examples.dataset, rows, threads);
     let mut nearest: BTreeMap<Digest, Resemblance> = BTreeMap::new();
     for (ancestor, blob) in known {
-        let theirs = image_hashes::decode(&store.get(blob)?)
-            .map_err(|reason| RunError::damaged("the hashes of images", reason))?;
-        let index = NearIndex::new(&theirs, NEAR_DISTANCE)?;
-        for (&row, &hash) in rows.iter().zip(&hashes) {
-            let telling = hash.0.count_ones().min(hash.0.count_zeros()) >= TELLING_BITS;
-            let found = if telling { index.within(hash) } else { Vec::new() };
-            let Some(distance) = found.iter().map(|(_, distance)| *distance).min() else { continue };
+        let gallery = Gallery::new(&store.get(blob)?)?;
+        // Data that are no images have no looks, and then there is nothing to compare.
+        for (&row, &look) in rows.iter().zip(&looks) {
+            let Some(distance) = gallery.nearest(look) else { continue };
             let digest = examples.dataset.input_digests[row as usize];
             let resemblance =
                 Resemblance { digest: digest.to_string(), ancestor: ancestor.version.id(), distance };

@@ -364,8 +364,8 @@ fn register_stage(
     let train = &examples.splits.train;
     if let Some(hashes) = image_hashes::encode(&examples.dataset, train, session.options.threads) {
         seen.push((image_hashes::ROLE.to_owned(), hashes));
-        if train.len() > image_hashes::HASHES_MAX {
-            let most = image_hashes::HASHES_MAX;
+        if train.len() > image_hashes::IMAGES_MAX {
+            let most = image_hashes::IMAGES_MAX;
             session.notices(&[format!(
                 "of {} training images, the looks of the first {most} are kept",
                 train.len()

@@ -223,11 +223,18 @@ fn time_ratio(group: &Group) -> (Option<f64>, String) {
         );
     }
     let note = format!(
-        "With {labels} labels scratch's final accuracy is reached in {with:.2} s with inheritance and {without:.2} s without \
+        "With {labels} labels scratch's final accuracy is reached in {} with inheritance and {} without \
          (means over {seeds} {}).",
+        time(with),
+        time(without),
         if seeds == 1 { "seed" } else { "seeds" }
     );
     (Some(ratio), note)
+}
+
+/// A length of time for people.
+fn time(seconds: f64) -> String {
+    if seconds < 0.1 { format!("{:.1} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
 }
 
 fn areas(groups: &[Group]) -> Option<Area> {

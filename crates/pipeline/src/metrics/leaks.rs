@@ -35,7 +35,7 @@ pub struct Resemblance {
     pub digest: String,
     /// The ancestor.
     pub ancestor: String,
-    /// In how many of 64 bits the perceptual hashes differ.
+    /// In how many of 128 bits the perceptual hashes differ.
     pub distance: u32,
 }
 

@@ -130,13 +130,16 @@ pub(super) fn train_phase(
         if is_best && training.keeps_best() {
             *best = Some(kept.clone());
         }
-        save(training, &mut trainer, position, best.as_deref())?;
-        journal.tell(&Event::EpochFinished {
-            report,
-            epochs: training.scheme.train.epochs,
-            best: is_best,
-        })?;
-        journal.tell(&Event::CheckpointSaved { epoch: position.epoch, step: step(training, position) })?;
+        // Who watches has to see every epoch, so a watched training never goes on from the middle.
+        if training.watch.is_none() {
+            save(training, &mut trainer, position, best.as_deref())?;
+        }
+        let epochs = training.scheme.train.epochs;
+        journal.tell(&Event::EpochFinished { report, epochs, best: is_best })?;
+        if training.watch.is_none() {
+            let step = step(training, position);
+            journal.tell(&Event::CheckpointSaved { epoch: position.epoch, step })?;
+        }
     }
     course.state = Some(trainer.state());
     Ok(())

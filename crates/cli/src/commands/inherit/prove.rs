@@ -103,11 +103,11 @@ fn draw(proved: &Proved, picture: Option<&Path>, width: usize) -> String {
     let columns = [
         Column::Number("labels"),
         Column::Number("share"),
-        Column::Text("inherited"),
-        Column::Text("from scratch"),
-        Column::Text("difference"),
-        Column::Number("seconds"),
-        Column::Number("from scratch"),
+        Column::Number("inherited %"),
+        Column::Number("scratch %"),
+        Column::Number("difference"),
+        Column::Number("time"),
+        Column::Number("scratch"),
     ];
     let head = facts(
         width,
@@ -133,23 +133,23 @@ fn seeds(seeds: &[u64]) -> String {
 }
 
 fn row(row: &Fraction) -> [String; 7] {
-    let accuracy = |arm: &Arm| interval(arm.accuracy, |share| format!("{:.2}", share * 100.0), " %");
+    let accuracy = |arm: &Arm| interval(arm.accuracy, |share| format!("{:.1}", share * 100.0));
     [
         quantities::count(usize::try_from(row.labels).unwrap_or(usize::MAX)),
         quantities::percent(row.fraction),
         accuracy(&row.inherited),
         accuracy(&row.scratch),
-        interval(row.difference, |share| format!("{:+.2}", share * 100.0), " points"),
+        interval(row.difference, |share| format!("{:+.1}", share * 100.0)),
         quantities::seconds(row.inherited.seconds),
         quantities::seconds(row.scratch.seconds),
     ]
 }
 
-/// `93.10 % (91.00 to 95.20)`; a single seed has no interval.
-fn interval(of: Estimate, number: impl Fn(f64) -> String, unit: &str) -> String {
+/// `93.1 (91.0..95.2)`; a single seed has no interval.
+fn interval(of: Estimate, number: impl Fn(f64) -> String) -> String {
     match (of.low, of.high) {
-        (Some(low), Some(high)) => format!("{}{unit} ({} to {})", number(of.mean), number(low), number(high)),
-        _ => format!("{}{unit}", number(of.mean)),
+        (Some(low), Some(high)) => format!("{} ({}..{})", number(of.mean), number(low), number(high)),
+        _ => number(of.mean),
     }
 }
 
