@@ -105,24 +105,9 @@ pub fn compare_models(
     let child = Registered::load(store, child)?;
     let parents =
         parents.iter().map(|parent| Registered::load(store, parent)).collect::<Result<Vec<_>, _>>()?;
-    let mut versions = Vec::new();
-    for model in std::iter::once(&child).chain(&parents) {
-        for version in generations(store, &model.version)? {
-            let known = versions.iter().any(|known: &store::ModelVersion| known.id() == version.id());
-            if !known {
-                versions.push(version);
-            }
-        }
-    }
+    let named: Vec<&str> = std::iter::once(&child).chain(&parents).map(|model| model.id.as_str()).collect();
     // The named models' own cases before those of earlier generations.
-    let named = |version: &store::ModelVersion| {
-        std::iter::once(&child)
-            .chain(&parents)
-            .position(|model| model.id == version.id())
-            .unwrap_or(usize::MAX)
-    };
-    versions.sort_by_key(named);
-    let found = stored(store, &versions)?;
+    let found = stored(store, &generations(store, &named)?)?;
     if !found.unreadable.is_empty() {
         return Err(RunError::damaged("what was tested", found.unreadable.join("; ")));
     }

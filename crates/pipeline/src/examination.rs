@@ -6,7 +6,7 @@ use engine::Options;
 use inherit::compare::Comparison;
 use scheme::ResolvedScheme;
 use serde::{Deserialize, Serialize};
-use store::{ModelVersion, Store};
+use store::Store;
 
 use crate::architecture::Plan;
 use crate::cases::{self, Answered, Cases, INPUT_BYTES_MAX};
@@ -17,7 +17,7 @@ use crate::inheritance::{self, Parent};
 use crate::metrics::{Metrics, greatest};
 use crate::prepare::{Examples, Prepared};
 use crate::run::RunOptions;
-use crate::sitting::{Candidate, Registered, Sheet, generations, stored};
+use crate::sitting::{Candidate, Sheet, generations, stored};
 use crate::training::EVALUATION_BATCH;
 
 /// What the stage `evaluate` came to.
@@ -90,7 +90,7 @@ struct Sat {
 }
 
 /// What the examination looks at.
-pub(crate) struct Subject<'a> {
+pub(crate) struct Examination<'a> {
     pub(crate) scheme: &'a ResolvedScheme,
     pub(crate) options: &'a RunOptions,
     pub(crate) store: &'a Store,
@@ -101,31 +101,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) parent: Option<&'a Parent>,
 }
 
-/// What the examination depends on in the store: the cases of every ancestor.
-pub(crate) fn key(
-    store: Option<&Store>,
-    parent: Option<&Parent>,
-) -> Result<Vec<(String, Option<Digest>)>, RunError> {
-    let (Some(store), Some(parent)) = (store, parent) else { return Ok(Vec::new()) };
-    let versions = elders(store, parent)?;
-    let kept =
-        versions.iter().map(|version| Ok((version.id(), store.attachment_digest(version, cases::ROLE)?)));
-    kept.collect()
-}
-
-/// The models that `parent` is or was made of and all that they descend from, each once.
-fn elders(store: &Store, parent: &Parent) -> Result<Vec<ModelVersion>, RunError> {
-    let mut found: Vec<ModelVersion> = Vec::new();
-    for id in parent.ids() {
-        let known = |version: &ModelVersion| found.iter().any(|other| other.id() == version.id());
-        let new: Vec<ModelVersion> =
-            generations(store, &store.resolve(id)?)?.into_iter().filter(|version| !known(version)).collect();
-        found.extend(new);
-    }
-    Ok(found)
-}
-
-impl Subject<'_> {
+impl Examination<'_> {
     /// Examines the model whose own test part gave `metrics`, and returns with the account the cases that it leaves;
     /// no bytes if it leaves none.
     pub(crate) fn examine(&self, metrics: Metrics) -> Result<(Examined, Vec<u8>), RunError> {
@@ -150,39 +126,30 @@ impl Subject<'_> {
         Ok((Examined { metrics, against_parent: sat.brief, gates, notices }, cases))
     }
 
-    /// Parent and child over what judges of the test part and the cases of all ancestors; of several merged parents, the first.
+    /// Parent and child over what judges of the test part and the cases of all ancestors.
     fn sit(
         &self,
         parent: &Parent,
         model: &Candidate<'_>,
         notices: &mut Vec<String>,
     ) -> Result<Sat, RunError> {
-        let ids = parent.ids();
-        let registered = Registered::load(self.store, ids[0])?;
-        if ids.len() > 1 {
-            notices.push(format!(
-                "the comparison is with {}, the first of {} merged models",
-                ids[0],
-                ids.len()
-            ));
-        }
         let own = Sheet::of(&self.examples.dataset, &self.examples.judges, model.features.to_vec());
-        let found = stored(self.store, &elders(self.store, parent)?)?;
+        let found = stored(self.store, &generations(self.store, &parent.ids())?)?;
         let mut sheets = vec![own];
         sheets.extend(found.sheets);
         let settings = Settings { seed: self.scheme.seed, tolerance: 0.0 };
-        let both = contrast(&sheets, &registered.candidate(model.options), model, settings)?;
+        let both = contrast(&sheets, &parent.candidate(model.options), model, settings)?;
         notices.extend(found.notices.into_iter().chain(found.unreadable.iter().cloned()).chain(both.notices));
         let outcome = match both.outcome {
             Ok(outcome) => outcome,
             Err(reasons) => {
                 let reasons: Vec<&str> = reasons.0.iter().map(|reason| reason.message.as_str()).collect();
-                let text = format!("there is no comparison with {}: {}", registered.id, reasons.join("; "));
+                let text = format!("there is no comparison with {}: {}", parent.id, reasons.join("; "));
                 notices.push(text.clone());
                 return Ok(Sat { brief: None, whole: Err(text) });
             }
         };
-        let brief = AgainstParent::of(&registered.id, &outcome);
+        let brief = AgainstParent::of(&parent.id, &outcome);
         let whole = match (outcome, found.unreadable.into_iter().next()) {
             // A gate that saw only some of the cases it should have seen is no gate.
             (_, Some(reason)) => Err(reason),
@@ -194,7 +161,7 @@ impl Subject<'_> {
 
     /// The cases that the model leaves for its descendants, and what is to be said of them.
     fn left(&self, model: &Candidate<'_>) -> Result<(Vec<u8>, Vec<String>), RunError> {
-        let (dataset, test) = (&self.examples.dataset, &self.examples.splits.test);
+        let (dataset, test) = (&self.examples.dataset, &self.examples.judges);
         let rows = cases::left_behind(dataset, test, self.scheme.evaluate.cases_max as usize);
         let mut notices = Vec::new();
         if rows.len() < test.len() {
@@ -238,7 +205,7 @@ pub(crate) fn attachments(
     if cases.is_empty() {
         return Vec::new();
     }
-    let (dataset, test) = (&examples.dataset, &examples.splits.test);
+    let (dataset, test) = (&examples.dataset, &examples.judges);
     let rows = cases::left_behind(dataset, test, scheme.evaluate.cases_max as usize);
     let inputs = cases::encode_inputs(&dataset.input, &rows);
     vec![(cases::ROLE.to_owned(), cases), (cases::INPUTS_ROLE.to_owned(), inputs)]

@@ -19,6 +19,7 @@ use crate::keys::to_value;
 use crate::package::unpack;
 use crate::prepare::{Form, Prepared, prepare};
 use crate::rank::{self, RankOptions, Subject};
+use crate::sitting::Candidate;
 use crate::source::source_of;
 use crate::taken;
 use crate::training::head;
@@ -294,6 +295,17 @@ impl Parent {
     /// The models that it is or was made of, as `name@N`.
     pub(crate) fn ids(&self) -> Vec<&str> {
         self.ancestors.iter().map(|ancestor| ancestor.id.as_str()).collect()
+    }
+
+    /// The model, to sit test cases.
+    pub(crate) fn candidate(&self, options: engine::Options) -> Candidate<'_> {
+        Candidate {
+            id: &self.id,
+            graph: &self.graph,
+            labels: &self.labels,
+            features: &self.features,
+            options,
+        }
     }
 }
 

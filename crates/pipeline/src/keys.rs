@@ -51,7 +51,7 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 impl Keys {
     /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
     /// model that it inherits from, `rehearsed` that of the examples that one leaves, `ancestors` that of what all its ancestors
-    /// have seen, `cases` those of the test cases of every ancestor, by `name@N`.
+    /// have seen and left.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
@@ -59,7 +59,6 @@ impl Keys {
         parent: Option<Digest>,
         rehearsed: Option<Digest>,
         ancestors: Option<Digest>,
-        cases: &[(String, Option<Digest>)],
         level: engine::Level,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
@@ -99,9 +98,6 @@ impl Keys {
         if let Some(ancestors) = ancestors {
             // Test cases that one of them was trained on are left out.
             evaluate.field(&ancestors.0);
-        }
-        for (version, digest) in cases {
-            evaluate.field(version.as_bytes()).field(digest.as_ref().map_or(b"", |digest| &digest.0[..]));
         }
         let evaluate = evaluate.finish();
         let package = begin(Stage::Package).field(&train.0).finish();

@@ -12,6 +12,7 @@ use inherit::leak::{Leak, leaked};
 use scheme::ResolvedScheme;
 use store::{Direction, ModelVersion, Store};
 
+use crate::cases;
 use crate::error::RunError;
 use crate::image_hashes::{self, Gallery};
 use crate::inheritance::FEATURES_ROLE;
@@ -49,12 +50,13 @@ impl Ancestors {
         Ok(Ancestors(found))
     }
 
-    /// What the guard's findings are a function of, besides the data; `None` without ancestors.
+    /// What the guard's findings, and the outcome of its cases, are a function of besides the data; `None` without
+    /// ancestors.
     pub(crate) fn digest(&self) -> Option<Digest> {
         let mut writer = DigestWriter::new("heirloom.ancestors.1");
         for ancestor in &self.0 {
             writer.field(ancestor.version.id().as_bytes()).field(&ancestor.version.digest.0);
-            for role in [records::ROLE, image_hashes::ROLE, FEATURES_ROLE] {
+            for role in [records::ROLE, image_hashes::ROLE, FEATURES_ROLE, cases::ROLE] {
                 writer.field(ancestor.kept.get(role).map_or(b"".as_slice(), |digest| &digest.0));
             }
         }

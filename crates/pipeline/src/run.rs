@@ -11,7 +11,7 @@ use crate::architecture::{self, Plan};
 use crate::error::RunError;
 use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
-use crate::examination::{self, Examined};
+use crate::examination::{self, Examination, Examined};
 use crate::gates;
 use crate::image_hashes;
 use crate::inheritance::{Parent, accept, features, parent_of};
@@ -179,8 +179,7 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     };
     let rehearsed = rehearsal.as_ref().map(|rehearsal| rehearsal.digest);
     let (seen, level) = (ancestors.digest(), session.options.level);
-    let cases = examination::key(session.open.existing(), parent.as_ref())?;
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, seen, &cases, level);
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, seen, level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -329,7 +328,7 @@ fn evaluate_stage(
     let (examined, cases) = session.stage(Stage::Evaluate, key, |session| {
         let (scheme, options, store) = (session.scheme, session.options, session.open.store());
         let metrics = Metrics { leaks, ..evaluate(scheme, options, plan, examples)? };
-        examination::Subject { scheme, options, store, prepared, examples, plan, parent }.examine(metrics)
+        Examination { scheme, options, store, prepared, examples, plan, parent }.examine(metrics)
     })?;
     session.keep_both(key, &examined, &cases)?;
     Ok((examined, cases))

@@ -1,7 +1,7 @@
 //! Models that sit test cases: which cases there are, who can take them, and what they answer.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::Digest;
 use data::Dataset;
@@ -198,19 +198,24 @@ fn sheet(
     Ok(Some((sheet, tested)))
 }
 
-/// `version` and everything that it descends from, the nearest first.
-pub(crate) fn generations(store: &Store, version: &ModelVersion) -> Result<Vec<ModelVersion>, RunError> {
-    let lineage = store.lineage(version, Direction::Ancestors)?;
-    let key = |version: &ModelVersion| (version.name.clone(), version.version);
-    let (mut ordered, mut known) = (Vec::new(), BTreeSet::from([key(version)]));
-    let mut waiting = VecDeque::from([key(version)]);
+/// The versions that `references` name, then everything that they descend from, the nearest first; each once.
+pub(crate) fn generations(store: &Store, references: &[&str]) -> Result<Vec<ModelVersion>, RunError> {
+    let (mut versions, mut edges) = (BTreeMap::new(), Vec::new());
+    let mut waiting = VecDeque::new();
+    for reference in references {
+        let version = store.resolve(reference)?;
+        let lineage = store.lineage(&version, Direction::Ancestors)?;
+        waiting.push_back((version.name, version.version));
+        edges.extend(lineage.edges);
+        versions.extend(lineage.versions.into_iter().map(|each| ((each.name.clone(), each.version), each)));
+    }
+    let mut ordered = Vec::new();
     while let Some(next) = waiting.pop_front() {
-        ordered.extend(lineage.versions.iter().find(|version| key(version) == next).cloned());
-        for edge in lineage.edges.iter().filter(|edge| edge.child == next) {
-            if known.insert(edge.parent.clone()) {
-                waiting.push_back(edge.parent.clone());
-            }
-        }
+        // Taken out on the first visit, so that nothing is there twice.
+        let Some(version) = versions.remove(&next) else { continue };
+        ordered.push(version);
+        let parents = edges.iter().filter(|edge| edge.child == next);
+        waiting.extend(parents.map(|edge| edge.parent.clone()));
     }
     Ok(ordered)
 }

@@ -82,7 +82,7 @@ fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
     let parent = (wanted.arm == Arm::Inherited).then_some(bench.parent.digest);
     let (seen, level) = (bench.ancestors, bench.options.level);
     // What the parent leaves to rehearse is a function of the parent.
-    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, seen, &[], level);
+    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, seen, level);
     let mut key = DigestWriter::new("heirloom.trial.1");
     // Layers may be the parent's in both arms; which test cases judge is a function of what the ancestors have seen.
     key.field(&keys.train.0).field(&bench.parent.digest.0);

@@ -14,7 +14,7 @@ const TEST: usize = 300;
 /// A project with the model `parent`, its `[data]`, and a file of labels under which a network learns wrong answers.
 fn family() -> (Project, String) {
     let project = Project::new();
-    let data = project.digits_with(TEST);
+    let data = project.digits_of(200, TEST);
     project.write("wrong-labels", idx(&[2049, 200], (0..200).map(|image| ((image + 1) % 3) as u8)));
     project.run(&project.scheme(&format!("name = \"parent\"\n{data}{CONVOLUTIONAL}"), &[])).report();
     (project, data)

@@ -108,7 +108,7 @@ fn a_head_does_not_depend_on_threads() {
 fn one_example_a_class_is_enough() {
     let (project, _) = family();
     let others = Project::new();
-    let data = others.digits_of(3);
+    let data = others.digits_of(3, 60);
     for head in HEADS {
         let how = format!("train.head='{head}'");
         let few =

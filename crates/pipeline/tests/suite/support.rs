@@ -53,20 +53,11 @@ impl Project {
 
     /// IDX files of three classes of 8 x 8 images, told apart by which corner is bright; returns `[data]`.
     pub(crate) fn digits(&self) -> String {
-        self.digits_parts(200, 60)
+        self.digits_of(200, 60)
     }
 
-    /// The same with so many images to learn from.
-    pub(crate) fn digits_of(&self, train: usize) -> String {
-        self.digits_parts(train, 60)
-    }
-
-    /// The same with so many images in the test part.
-    pub(crate) fn digits_with(&self, test: usize) -> String {
-        self.digits_parts(200, test)
-    }
-
-    fn digits_parts(&self, train: usize, test: usize) -> String {
+    /// The same with so many images to learn from and to test on.
+    pub(crate) fn digits_of(&self, train: usize, test: usize) -> String {
         for (part, count) in [("train", train), ("test", test)] {
             let random = Random::new(1, part);
             let pixel = |image: usize, at: usize| {

@@ -84,7 +84,7 @@ fn against(rules: &mut Rules, path: &str, node: &Node) {
     let key = |name: &str| format!("{path}.{name}");
     let own = key("against");
     let value = |name: &str| node.table().and_then(|table| table.get(name));
-    if !rules.given("model.inherit") {
+    if !rules.given("model.inherit") && !rules.given("model.merge") {
         let help = "add `model.inherit`, or take the gate out with `remove = true`".to_owned();
         rules.clash("there is no parent to compare with", &own, "model").help.push(help);
     }

@@ -163,7 +163,7 @@ fn sides(html: &mut String, found: &ModelComparison, rows: &[(&str, String, Stri
 fn per_class(html: &mut String, rows: &[PerClass]) {
     html.push_str(
         "<h2>Per class</h2>\n<div class=\"wide\"><table>\n<tr><th>class</th><th class=\"number\">cases</th>\
-         <th class=\"number\">before</th><th class=\"number\">after</th><th></th><th class=\"number\">broken</th>\
+         <th class=\"number\">before</th><th class=\"number\">after</th><th class=\"bars\"></th><th class=\"number\">broken</th>\
          <th class=\"number\">fixed</th></tr>\n",
     );
     let share = |share: Option<f64>| share.map_or("-".to_owned(), quantities::percent);
