@@ -36,7 +36,12 @@ fn refused(text: &mut String, title: &str, place: &Place, line: &str) {
         let core = word.trim_matches(|each: char| !each.is_ascii_alphanumeric());
         let last = core.rsplit('/').next().unwrap_or(core);
         let digest = last.len() >= 62 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if digest { word.replace(last, "DIGEST") } else { word.to_owned() }
+        if !digest {
+            return word.to_owned();
+        }
+        // The folder of a blob is named by its digest too.
+        let word = word.replace(last, "DIGEST");
+        word.split_once("/blobs/").map_or(word.clone(), |(before, _)| format!("{before}/blobs/DIGEST"))
     };
     let lines = said.lines().map(|line| line.trim_end().split(' ').map(word).collect::<Vec<_>>().join(" "));
     let said: String = lines.map(|line| format!("{line}\n")).collect();

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pipeline::{Event, Flow, RunOptions, RunReport, infer, load_model, read_inputs};
 use store::Store;
 
-use crate::support::{CONVOLUTIONAL, Project, options};
+use crate::support::{CONVOLUTIONAL, Project, idx, options};
 
 /// A project with a trained parent, and `[data]` whose examples all are learnt from.
 fn family() -> (Project, String) {
@@ -315,8 +315,13 @@ fn examples_that_the_parent_leaves_are_rehearsed() {
 #[test]
 fn examples_that_judge_the_child_are_not_rehearsed() {
     let (project, data) = family();
-    // The child is tested on what the parent learnt from.
-    let swapped = data.replace("train-", "other-").replace("test-", "train-").replace("other-", "test-");
+    // The child is tested on what the parent learnt from, and on three images more: something must be left to judge by.
+    let bytes = |name: &str| std::fs::read(project.path(name)).unwrap();
+    let images = bytes("train-images").into_iter().skip(16).chain((0..3 * 64).map(|at| at as u8));
+    project.write("mixed-images", idx(&[2051, 203, 8, 8], images));
+    let labels = bytes("train-labels").into_iter().skip(8).chain([0, 1, 2]);
+    project.write("mixed-labels", idx(&[2049, 203], labels));
+    let swapped = data.replace("test-", "mixed-").replace("train-", "test-");
     let scheme = project
         .scheme(&format!("{swapped}{CONVOLUTIONAL}"), &["model.inherit='parent'", "train.rehearse={}"]);
     let ran = project.run(&scheme);
