@@ -45,9 +45,8 @@ fn depths(training: &Training<'_>) -> BTreeMap<String, i32> {
 /// `rate_decay^depth`, times the factor of the last rule that fits.
 fn rate(training: &Training<'_>, name: &str, depth: i32) -> f32 {
     let train = &training.scheme.train;
-    let rules = train.rates.iter().flatten();
-    let factor =
-        rules.filter(|rate| matches(&rate.pattern, name)).next_back().map_or(1.0, |rate| rate.factor);
+    let mut rules = train.rates.iter().flatten();
+    let factor = rules.rfind(|rate| matches(&rate.pattern, name)).map_or(1.0, |rate| rate.factor);
     (factor * train.rate_decay.map_or(1.0, |decay| decay.powi(depth))) as f32
 }
 
