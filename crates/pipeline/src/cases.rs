@@ -214,8 +214,8 @@ impl Cases {
 /// Bytes of a class's number among so many.
 fn class_width(classes: usize) -> usize {
     match classes {
-        ..=0x100 => 1,
-        ..=0x1_0000 => 2,
+        0..=0x100 => 1,
+        0x101..=0x1_0000 => 2,
         _ => 4,
     }
 }

@@ -32,6 +32,7 @@ const LATENCY_TIME_MAX: Duration = Duration::from_millis(300);
 /// What two models did differently.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Compared {
     /// Classifiers.
     Classes(Comparison),

@@ -106,13 +106,12 @@ enum Asked<'a> {
     },
 }
 
+/// Records as some versions take them, and in which form.
+type Taken = (Form, Rc<[Record]>);
+
 impl Asked<'_> {
     /// The records as `version` takes them, and in which form; `None` if it takes no such file.
-    fn of(
-        &mut self,
-        store: &Store,
-        version: &ModelVersion,
-    ) -> Result<Option<(Form, Rc<[Record]>)>, RunError> {
+    fn of(&mut self, store: &Store, version: &ModelVersion) -> Result<Option<Taken>, RunError> {
         let (path, read) = match self {
             Asked::Digest(digest) => return Ok(Some((Form::Any, Rc::from([(None, *digest)])))),
             Asked::File { path, read } => (*path, read),
