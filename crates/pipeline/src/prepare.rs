@@ -100,8 +100,7 @@ pub(crate) fn prepare(scheme: &ResolvedScheme, source: &Source) -> Result<(Prepa
         failure => RunError::from(failure),
     })?;
     let (dataset, splits) = choose(scheme, dataset)?;
-    let judges = splits.test.clone();
-    fit(scheme, dataset, splits, judges)
+    fit(scheme, dataset, splits, None)
 }
 
 impl Examples {
@@ -112,15 +111,16 @@ impl Examples {
         train: Vec<u32>,
     ) -> Result<(Prepared, Examples), RunError> {
         let splits = Splits { train, ..self.splits };
-        fit(scheme, self.dataset, splits, self.judges)
+        fit(scheme, self.dataset, splits, Some(self.judges))
     }
 }
 
+/// `judges` are the rows of the test part that judge; all of it, when `None`.
 fn fit(
     scheme: &ResolvedScheme,
     dataset: Dataset,
     splits: Splits,
-    judges: Vec<u32>,
+    judges: Option<Vec<u32>>,
 ) -> Result<(Prepared, Examples), RunError> {
     let statistics = data::fit(&dataset, &splits.train);
     let mut fitted = fit_steps(scheme, &dataset, &statistics.features, &splits.train)?;
@@ -144,7 +144,9 @@ fn fit(
         target,
         notices: fitted.notices,
     };
+    // Rows get other numbers here where some are unused; who knows judges has left those out before.
     let (dataset, splits) = data::without_unused(dataset, splits);
+    let judges = judges.unwrap_or_else(|| splits.test.clone());
     let standardized = standardize(&dataset, prepared.target.as_ref());
     Ok((prepared, Examples { dataset, splits, judges, standardized, rehearsed: Vec::new() }))
 }
