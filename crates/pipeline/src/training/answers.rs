@@ -61,9 +61,10 @@ fn key(
     let model =
         onnx::Model { graph: graph.clone(), producer: "heirloom".to_owned(), ..onnx::Model::default() };
     let order: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
-    let mut key = DigestWriter::new("heirloom.activations.1");
+    let mut key = DigestWriter::new("heirloom.activations.2");
     key.field(&onnx::write(&model)?).field(&examples.dataset.digest().0).field(&order);
     key.field(options.level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
+    key.field(&(options.batch as u64).to_le_bytes());
     Ok(key.finish())
 }
 

@@ -11,7 +11,7 @@ use super::prefix::{self, Activations, Divided};
 use super::schedule::Schedule;
 use super::taught::Lessons;
 use super::treatments::{Fisher, treatments};
-use super::validation::{EVALUATION_BATCH, Validator};
+use super::validation::Validator;
 use super::{Learner, Position, Training, kept_tensors, note_epoch, step};
 use crate::architecture::layer_of;
 use crate::error::RunError;
@@ -199,7 +199,8 @@ fn activations(
     journal: &mut Journal<'_, '_>,
 ) -> Result<Option<Activations>, RunError> {
     let Some(divided) = divided else { return Ok(None) };
-    let options = training.engine_options(EVALUATION_BATCH);
+    // In batches as learning takes them: how a sum is cut, and so its last bit, may depend on the length of a batch.
+    let options = training.engine_options(training.batch_size);
     let found = divided.activations(training.store, training.examples, options)?;
     let text = match &found {
         Some(found) if found.found() => {

@@ -128,7 +128,11 @@ fn proofs_are_kept_where_the_lineage_is() {
     project.run(&scheme).report();
     let store = Store::open(&project.store()).unwrap();
     let own = store.resolve("small").unwrap();
-    assert_eq!(proofs_of(&store, &own).unwrap(), std::slice::from_ref(&proved.document), "it speaks of the child too");
+    assert_eq!(
+        proofs_of(&store, &own).unwrap(),
+        std::slice::from_ref(&proved.document),
+        "it speaks of the child too"
+    );
     drop(store);
     let proved = attempt(&project, &scheme, &options(), usize::MAX).result.unwrap();
     assert_eq!(proved.kept_with, "small@1");
