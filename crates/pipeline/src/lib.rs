@@ -57,7 +57,7 @@ pub use gates::GateReport;
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
 pub use prove::{
-    ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, last_proof, proofs_of, prove,
+    ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, has_proofs, last_proof, proofs_of, prove,
 };
 pub use rank::{
     LeftOut, RANK_EXAMPLES_MAX, RankObserver, RankOptions, RankedCandidate, Ranking, ShownScores, Standing,

@@ -21,6 +21,20 @@ impl Store {
         self.read("look up what is kept beside a model", |rows| attached(rows, &found))
     }
 
+    /// Whether anything is kept beside a version under a role that begins with `prefix`, of letters and dots.
+    pub fn has_attachments(&self, prefix: &str) -> Result<bool, StoreError> {
+        // Every text that begins with the prefix, and none else, lies between it and the same with its last byte one up.
+        let mut behind = prefix.as_bytes().to_vec();
+        behind.last_mut().into_iter().for_each(|byte| *byte += 1);
+        let behind = String::from_utf8_lossy(&behind).into_owned();
+        self.read("look for what is kept beside models", |rows| {
+            rows.exists(
+                "SELECT 1 FROM version_blobs WHERE role >= ?1 AND role < ?2 LIMIT 1",
+                values![prefix, &behind],
+            )
+        })
+    }
+
     /// Keeps `bytes` beside the version that `reference` names as `role`, and writes that down. The same bytes under
     /// the same role again change nothing.
     ///

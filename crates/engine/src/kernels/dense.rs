@@ -236,7 +236,9 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> bool {
     let output = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
     let lanes = cx.lanes;
     let work = 2 * dense.k * dense.n * lanes;
-    let pieces = cx.cut(dense.x, dense.k, work);
+    // The pieces are the terms of a sum: they follow from lengths alone, so that the same layer gives the same bytes
+    // whatever makes its input.
+    let pieces = Pieces::of(dense.k, work);
     let partial = cx.temporary(pieces.count() * dense.n * lanes);
     let (x, w, bias) = (cx.slot(dense.x), cx.slot(dense.w), dense.bias.map(|bias| cx.slot(bias)));
     let gather = Pieces::of(dense.n, dense.n * lanes * (pieces.count() + 2));

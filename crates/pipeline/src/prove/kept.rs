@@ -45,6 +45,11 @@ fn newest(store: &Store, name: &str) -> Result<Option<ModelVersion>, StoreError>
     }
 }
 
+/// Whether any version of the store has a proof beside it.
+pub fn has_proofs(store: &Store) -> Result<bool, RunError> {
+    Ok(store.has_attachments(ROLE)?)
+}
+
 /// The proofs that speak of `version`, oldest first: those beside it, and those about its scheme beside its parents.
 ///
 /// Errors   one that cannot be read; the world.

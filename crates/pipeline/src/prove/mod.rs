@@ -27,7 +27,7 @@ use crate::run::RunOptions;
 use crate::source::source_of;
 
 use amounts::{amounts, subset};
-pub use kept::{last_proof, proofs_of};
+pub use kept::{has_proofs, last_proof, proofs_of};
 use trial::{Arm, Wanted, trial};
 
 /// What is to be proved.

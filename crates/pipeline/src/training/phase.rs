@@ -199,7 +199,7 @@ fn activations(
     journal: &mut Journal<'_, '_>,
 ) -> Result<Option<Activations>, RunError> {
     let Some(divided) = divided else { return Ok(None) };
-    // In batches as learning takes them: how a sum is cut, and so its last bit, may depend on the length of a batch.
+    // In batches as learning takes them: whether a sum is cut, and so its last bit, depends on the length of a batch.
     let options = training.engine_options(training.batch_size);
     let found = divided.activations(training.store, training.examples, options)?;
     let text = match &found {

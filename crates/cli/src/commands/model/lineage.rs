@@ -59,9 +59,10 @@ impl Graph {
         let recalled = store.recalled()?;
         let root = model_id(&version.name, version.version);
         let mut graph = Graph { root, direction, nodes: Vec::new(), steps: Vec::new() };
+        let proved = pipeline::has_proofs(store)?;
         for found in &lineage.versions {
             let mut node = model_node(found, recalled.contains(&(found.name.clone(), found.version)));
-            let proofs = pipeline::proofs_of(store, found)?;
+            let proofs = if proved { pipeline::proofs_of(store, found)? } else { Vec::new() };
             node.proofs = proofs.into_iter().map(|found| (found.scheme, found.proof.pays)).collect();
             graph.nodes.push(node);
         }
