@@ -13,7 +13,7 @@ use std::path::Path;
 use base::{Diagnostic, Digest};
 use data::Target;
 use inherit::prove::{Proof, Trial};
-use scheme::ResolvedScheme;
+use scheme::{Inherit, ResolvedScheme};
 use serde::{Deserialize, Serialize};
 use store::{By, Store, StoreAddress, StoreError};
 
@@ -206,13 +206,24 @@ fn go_on(flow: Flow) -> Result<(), RunError> {
 }
 
 fn no_parent(scheme: &ResolvedScheme) -> Diagnostic {
-    let message = format!("{} inherits from no model: there is nothing to prove", scheme.name);
+    let auto = scheme.model.inherit.as_ref().is_some_and(Inherit::is_auto);
+    let (message, help) = match auto {
+        true => (
+            format!("a proof is about one parent, and {} leaves open which", scheme.name),
+            "`heirloom inherit rank` puts them in order; then `--set model.inherit=NAME`",
+        ),
+        false => (
+            format!("{} inherits from no model: there is nothing to prove", scheme.name),
+            "write `inherit = \"NAME@N\"` in [model]; `heirloom model list` shows what there is",
+        ),
+    };
     let found = Diagnostic::new("no-parent", message);
-    let found = match scheme.span_of("model") {
+    let place = ["model.inherit", "model"].into_iter().find_map(|key| scheme.span_of(key));
+    let found = match place {
         Some(span) => found.at(span, ""),
         None => found,
     };
-    found.help("write `inherit = \"NAME@N\"` in [model]; `heirloom model list` shows what there is")
+    found.help(help)
 }
 
 fn no_classes(scheme: &ResolvedScheme) -> Diagnostic {
