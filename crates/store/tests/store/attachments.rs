@@ -15,7 +15,10 @@ fn a_role_is_taken_once() {
     let (_folder, store) = new_store();
     store.register(&record("digits", 1.0)).unwrap();
     let before = store.history(Some("digits")).unwrap().len();
+    assert!(!store.has_attachments("proof.").unwrap());
     store.attach("digits", "proof.1", b"it pays", &by(1)).unwrap();
+    let begins = ["proof.", "proof.1", "proof.2", "proo", "q"];
+    assert_eq!(begins.map(|prefix| store.has_attachments(prefix).unwrap()), [true, true, false, true, false]);
     store.attach("digits@1", "proof.1", b"it pays", &by(2)).unwrap();
     let code = |error: store::StoreError| error.mistake().unwrap().code;
     let refused = |role| code(store.attach("digits", role, b"it does not", &by(3)).unwrap_err());
