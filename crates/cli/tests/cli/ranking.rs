@@ -63,7 +63,7 @@ fn a_person_gets_the_order_and_the_reasons() {
         "start from",
         "from scratch",
         "mnist@1",
-        "comes first: accuracy",
+        "comes first: evidence",
         "are resized to its 28 x 28",
         "looked at ",
     ] {

@@ -4,6 +4,7 @@
 //! features [n, d] of the parent, labels ──► few examples, few features ──► spectrum ──► LogME, H-score
 //!                                                                     └──► folds ─────► probe
 //! answers [n, m] of the parent, labels ──────────────────────────────────────────────► LEEP
+//! inputs, features and answers side by side ─────────────────────────────────────────► evidence ──► order
 //! ```
 //!
 //! Every score is of the examples that are trained on; none sees validation or test. All of them stay the
@@ -12,6 +13,7 @@
 //! features. No feature is rescaled by itself: what is large in a parent's last layer is so for a reason, and
 //! preprocessed inputs come on scales of their own that are much alike.
 
+mod evidence;
 mod examples;
 mod folds;
 mod h_score;
@@ -27,6 +29,7 @@ mod spectrum;
 
 use serde::{Deserialize, Serialize};
 
+pub use evidence::evidence;
 pub use examples::{CLASSES_MAX, ExampleError, Examples};
 pub use folds::{FOLDS_MAX, Fold, folds};
 pub use h_score::h_score;

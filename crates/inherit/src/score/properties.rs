@@ -107,8 +107,10 @@ fn a_parent_that_tells_the_classes_is_before_one_that_does_not() {
         .into_iter()
         .map(|told| {
             let (values, labels) = drawn(120, 8, 3, told, 4);
-            let scores = score(&Examples::new(&values, 8, &labels, 3).unwrap(), None, 1).unwrap();
-            Candidate { name: format!("told {told}"), scores }
+            let examples = Examples::new(&values, 8, &labels, 3).unwrap();
+            let scores = score(&examples, None, 1).unwrap();
+            let evidence = evidence(&[&examples], 1).unwrap();
+            Candidate { name: format!("told {told}"), evidence, scores }
         })
         .collect();
     let order: Vec<usize> = rank(&candidates).iter().map(|ranked| ranked.candidate).collect();

@@ -27,22 +27,29 @@ const LAYERS: [&str; 3] = ["Gemm", "MatMul", "Conv"];
 /// What a network made of some examples.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Features {
-    /// `[n, width]`, row by row: what its last layer reads, or [`WIDTH_MAX`] random sums of that.
-    pub(super) values: Vec<f32>,
-    pub(super) width: usize,
-    /// How many numbers its last layer reads.
-    pub(super) width_of: usize,
+    /// What the layers that were asked about read, the last layer first.
+    pub(super) views: Vec<View>,
     /// `[n, m]`: its answers; empty from scratch.
     pub(super) answers: Vec<f32>,
     pub(super) latency_ms: Option<f64>,
+}
+
+/// What one layer reads.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct View {
+    /// `[n, width]`, row by row: what it reads, or [`WIDTH_MAX`] random sums of that.
+    pub(super) values: Vec<f32>,
+    pub(super) width: usize,
+    /// How many numbers it reads for one example.
+    pub(super) width_of: usize,
 }
 
 /// A network that is asked for features.
 pub(super) struct Asking<'a> {
     /// From raw input to answer.
     pub(super) graph: &'a Graph,
-    /// What its last layer reads.
-    pub(super) features: ValueId,
+    /// The values that are wanted: see [`reads`].
+    pub(super) features: Vec<ValueId>,
     /// Whether its answers are wanted, and how long they take.
     pub(super) answers: bool,
     /// Its digest.
@@ -50,8 +57,16 @@ pub(super) struct Asking<'a> {
     pub(super) fitting: &'a Fitting,
 }
 
+/// What the last layer in front of `prediction` reads, and what the one before it reads unless that is the input itself;
+/// nothing if there is no layer.
+pub(super) fn reads(graph: &Graph, prediction: ValueId) -> Vec<ValueId> {
+    let last = last_read(graph, prediction);
+    let before = last.and_then(|last| last_read(graph, last));
+    last.into_iter().chain(before.filter(|&before| last_read(graph, before).is_some())).collect()
+}
+
 /// What the last layer reads whose weights lead to `prediction`, in topological order; `None` if there is no layer.
-pub(super) fn head_input(graph: &Graph, prediction: ValueId) -> Option<ValueId> {
+fn last_read(graph: &Graph, prediction: ValueId) -> Option<ValueId> {
     let mut needed = std::collections::BTreeSet::from([prediction]);
     for (_, node) in graph.nodes().rev() {
         if !node.outputs.iter().any(|id| needed.contains(id)) {
@@ -88,11 +103,12 @@ impl Asking<'_> {
         };
         if let Some(store) = store {
             let result = serde_json::json!({
-                "width": made.width,
-                "width_of": made.width_of,
+                "widths": made.views.iter().map(|view| view.width).collect::<Vec<_>>(),
+                "widths_of": made.views.iter().map(|view| view.width_of).collect::<Vec<_>>(),
                 "latency_ms": made.latency_ms,
             });
-            let blobs = vec![store.put(&bytes(&made.values))?, store.put(&bytes(&made.answers))?];
+            let parts = made.views.iter().map(|view| &view.values).chain([&made.answers]);
+            let blobs = parts.map(|part| store.put(&bytes(part))).collect::<Result<_, _>>()?;
             store.stage_put(key, &StageResult { result, blobs })?;
         }
         Ok(Ok(made))
@@ -100,7 +116,7 @@ impl Asking<'_> {
 
     fn key(&self, examples: &Examples, rows: &[u32], seed: u64, options: &RankOptions) -> Digest {
         let order: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
-        let mut key = DigestWriter::new("heirloom.features.1");
+        let mut key = DigestWriter::new("heirloom.features.2");
         key.field(&self.digest.0).field(&examples.dataset.digest().0).field(&order);
         key.field(&seed.to_le_bytes()); // of the random sums
         key.field(options.level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
@@ -114,28 +130,33 @@ impl Asking<'_> {
         seed: u64,
         options: &RankOptions,
     ) -> Result<Features, String> {
-        let (graph, width_of) = self.cut()?;
+        let (graph, widths) = self.cut()?;
         let engine =
             Options { batch: EVALUATION_BATCH, threads: options.threads.max(1), level: options.level };
         let mut predictor = Predictor::new(&graph, engine).map_err(|error| error.to_string())?;
-        let projection = Projection::of(width_of, seed);
-        let (width, centre) = (width_of.min(WIDTH_MAX), vec![0.0; width_of]);
-        let mut made =
-            Features { values: Vec::new(), width, width_of, answers: Vec::new(), latency_ms: None };
-        let input_len = elements(&graph, graph.inputs[0]).unwrap_or(1).max(width_of);
-        let chunk = (CHUNK_BYTES / 4 / input_len.max(1)).clamp(1, rows.len().max(1));
+        let projections: Vec<_> = widths.iter().map(|&width| Projection::of(width, seed)).collect();
+        let centre = vec![0.0; widths.iter().copied().max().unwrap_or(0)];
+        let empty = |&width_of: &usize| View { values: Vec::new(), width: width_of.min(WIDTH_MAX), width_of };
+        let views = widths.iter().map(empty).collect();
+        let mut made = Features { views, answers: Vec::new(), latency_ms: None };
+        let input_len = elements(&graph, graph.inputs[0]).unwrap_or(1);
+        let chunk = (CHUNK_BYTES / 4 / input_len.max(centre.len()).max(1)).clamp(1, rows.len().max(1));
         for rows in rows.chunks(chunk) {
             let input = self.fitting.apply(data::gather(&examples.dataset.input, rows))?;
             let outputs = run(&mut predictor, &input)?;
-            let values = outputs[0].values::<f32>();
-            match &projection {
-                Some(projection) => made
-                    .values
-                    .extend(values.chunks_exact(width_of).flat_map(|row| projection.project(row, &centre))),
-                None => made.values.extend(values),
+            for ((view, projection), output) in made.views.iter_mut().zip(&projections).zip(&outputs) {
+                let values = output.values::<f32>();
+                match projection {
+                    Some(projection) => {
+                        let rows = values.chunks_exact(view.width_of);
+                        let sums = rows.flat_map(|row| projection.project(row, &centre[..view.width_of]));
+                        view.values.extend(sums);
+                    }
+                    None => view.values.extend(values),
+                }
             }
             if self.answers {
-                made.answers.extend(outputs[1].values::<f32>());
+                made.answers.extend(outputs[widths.len()].values::<f32>());
             }
         }
         if self.answers {
@@ -144,31 +165,34 @@ impl Asking<'_> {
         Ok(made)
     }
 
-    /// The graph that gives the features, flattened, and the answers if they are wanted; and the features' number.
-    fn cut(&self) -> Result<(Graph, usize), String> {
-        let width = elements(self.graph, self.features).filter(|&width| width > 0);
-        let width = width.ok_or("how many numbers its last layer reads is not fixed")?;
-        if self.graph.ty(self.features).dtype != DType::F32 || self.graph.inputs.len() != 1 {
-            return Err("its last layer does not read float32 numbers of one input".to_owned());
+    /// The graph that gives the features, and behind them the answers if they are wanted; and the features' numbers.
+    fn cut(&self) -> Result<(Graph, Vec<usize>), String> {
+        let float = |id: ValueId| self.graph.ty(id).dtype == DType::F32;
+        let width = |&id: &ValueId| elements(self.graph, id).filter(|&width| width > 0 && float(id));
+        let widths: Option<Vec<usize>> = self.features.iter().map(width).collect();
+        let widths = widths.ok_or("its last layers do not read a fixed number of float32 numbers")?;
+        if self.graph.inputs.len() != 1 {
+            return Err(format!("it has {} inputs", self.graph.inputs.len()));
         }
-        let mut results = vec![self.features];
-        if self.answers {
-            results.extend(self.graph.outputs.first());
-            if self.graph.outputs.first().is_none_or(|&id| self.graph.ty(id).dtype != DType::F32) {
-                return Err("its answer is no float32 number".to_owned());
-            }
-        }
+        let answer = match self.graph.outputs.first() {
+            _ if !self.answers => None,
+            Some(&answer) if float(answer) => Some(answer),
+            _ => return Err("its answer is no float32 number".to_owned()),
+        };
+        let results: Vec<ValueId> = self.features.iter().copied().chain(answer).collect();
         let mut of = |_, value: &graph::Value| match &value.constant {
             Some(tensor) => Copied::Constant(tensor.clone()),
             None => Copied::Input,
         };
         let mut cut = Graph::new("features");
         let made = copy_into(&mut cut, self.graph, &results, &mut of).map_err(|error| error.to_string())?;
-        // A network of one layer reads the input itself, which no node gives.
-        let features = cut.push("features", "Identity", Attributes::new(), &[made[&self.features]]);
-        cut.outputs = vec![features.map_err(|error| error.to_string())?];
-        cut.outputs.extend(results.iter().skip(1).map(|id| made[id]));
-        Ok((cut, width))
+        for id in &self.features {
+            // A network of one layer reads the input itself, which no node gives.
+            let copy = cut.push("features", "Identity", Attributes::new(), &[made[id]]);
+            cut.outputs.push(copy.map_err(|error| error.to_string())?);
+        }
+        cut.outputs.extend(answer.map(|id| made[&id]));
+        Ok((cut, widths))
     }
 
     /// The median of what single examples take on one thread.
@@ -215,9 +239,11 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 /// What is kept under `key`, if it is there, intact, and of as many rows as expected.
 fn kept(store: &Store, key: Digest, rows: usize) -> Result<Option<Features>, RunError> {
     let Some(found) = store.stage_get(key)? else { return Ok(None) };
-    let number =
-        |name: &str| found.result.get(name)?.as_u64().and_then(|number| usize::try_from(number).ok());
-    let (Some(width), Some(width_of)) = (number("width"), number("width_of")) else { return Ok(None) };
+    let numbers = |name: &str| {
+        let value = found.result.get(name).cloned();
+        value.and_then(|value| serde_json::from_value::<Vec<usize>>(value).ok())
+    };
+    let (Some(widths), Some(widths_of)) = (numbers("widths"), numbers("widths_of")) else { return Ok(None) };
     let mut parts = Vec::new();
     for &blob in &found.blobs {
         match store.get(blob) {
@@ -226,18 +252,23 @@ fn kept(store: &Store, key: Digest, rows: usize) -> Result<Option<Features>, Run
             Err(error) => return Err(error.into()),
         }
     }
-    let [values, answers] = parts.as_slice() else { return Ok(None) };
-    if Some(values.len()) != rows.checked_mul(width).and_then(|count| count.checked_mul(4)) {
+    let Some((answers, views)) = parts.split_last() else { return Ok(None) };
+    let bytes_of = |width: &usize| rows.checked_mul(*width).and_then(|count| count.checked_mul(4));
+    let whole = widths.iter().zip(views).all(|(width, part)| bytes_of(width) == Some(part.len()));
+    if !whole || widths.len() != views.len() || widths_of.len() != views.len() {
         return Ok(None);
     }
     let floats = |bytes: &[u8]| {
         let (numbers, _) = bytes.as_chunks::<4>();
         numbers.iter().map(|number| f32::from_le_bytes(*number)).collect::<Vec<f32>>()
     };
-    Ok(Some(Features {
-        values: floats(values),
+    let view = |((part, width), width_of): ((&Vec<u8>, usize), usize)| View {
+        values: floats(part),
         width,
         width_of,
+    };
+    Ok(Some(Features {
+        views: views.iter().zip(widths).zip(widths_of).map(view).collect(),
         answers: floats(answers),
         latency_ms: found.result.get("latency_ms").and_then(serde_json::Value::as_f64),
     }))

@@ -33,7 +33,7 @@ use crate::source::source_of;
 use candidates::{Candidate, candidates};
 pub(crate) use choose::{Chosen, ROLE, choose};
 use order::order;
-use scores::{Asked, Outcome, ask};
+use scores::{Asked, Looked, Outcome, ask};
 
 /// About the most training examples that are looked at: enough for a standard error of at most 1.1 percent.
 pub const RANK_EXAMPLES_MAX: usize = 2_000;
@@ -90,7 +90,8 @@ pub enum Standing {
 pub struct RankedCandidate {
     /// `name@N`; `None` is from scratch.
     pub model: Option<String>,
-    /// The accuracy of the probe; LogME where too few examples could be held out for one. `None` without scores.
+    /// What decides: the evidence of the inputs and, beside them, its features and answers, in nats an example (see
+    /// `inherit::score::evidence`). `None` without scores.
     pub score: Option<f64>,
     /// The scores by themselves.
     pub scores: ShownScores,
@@ -212,6 +213,7 @@ pub(crate) fn rank(
     refuse_numbers(subject.scheme)?;
     let found = candidates(subject.scheme, store)?;
     let mut asked: Vec<Asked> = Vec::new();
+    let mut looked: Option<Looked> = None;
     // From scratch, then the cheapest first; the order of the outcome does not depend on it.
     let mut turns: Vec<Option<Candidate>> = vec![None];
     turns.extend(found.candidates.into_iter().map(Some));
@@ -225,7 +227,7 @@ pub(crate) fn rank(
             _ => {
                 let name = candidate.as_ref().map_or_else(|| "from scratch".to_owned(), Candidate::id);
                 let mut tell = || observer(&name, done, count);
-                ask(subject, store, candidate.as_ref(), options, &mut tell)?
+                ask(subject, &mut looked, store, candidate.as_ref(), options, &mut tell)?
             }
         };
         asked.push(Asked { candidate, outcome });

@@ -54,7 +54,9 @@ fn ranked(group: Vec<(Asked, RankedCandidate)>) -> Vec<RankedCandidate> {
     let scores: Vec<Scored> = group
         .iter()
         .filter_map(|(asked, shown)| match &asked.outcome {
-            Outcome::Scored(found, _) => Some(Scored { name: name(shown).to_owned(), scores: found.scores }),
+            Outcome::Scored(found, _) => {
+                Some(Scored { name: name(shown).to_owned(), evidence: found.evidence, scores: found.scores })
+            }
             _ => None,
         })
         .collect();
@@ -99,11 +101,10 @@ fn describe(subject: &Subject<'_>, asked: &Asked) -> RankedCandidate {
             format!("recalled, never chosen: {}", recalled.as_deref().unwrap_or_default()),
         ),
     };
-    let scores = found.map(shown).unwrap_or_default();
     RankedCandidate {
         model: candidate.map(Candidate::id),
-        score: found.and_then(|_| scores.probe.or(scores.logme)),
-        scores,
+        score: found.map(|found| found.evidence),
+        scores: found.map(shown).unwrap_or_default(),
         label_overlap: match candidate {
             None => Some(0.0),
             Some(_) => manifest.map(|manifest| overlap(&subject.prepared.summary.classes, &manifest.labels)),
@@ -154,16 +155,14 @@ fn explain(candidates: &[RankedCandidate], left_out: usize) -> String {
             sentences.push(format!("{} comes first: {}.", name(first), first.reason));
             let place = ranked.iter().position(|shown| shown.model.is_none());
             match place {
-                Some(0) if ranked.len() > 1 => sentences.push(
-                    "No parent's features tell the classes apart better than the raw inputs do: starting from scratch \
-                     costs nothing."
-                        .to_owned(),
-                ),
+                Some(0) if ranked.len() > 1 => {
+                    sentences.push("No parent adds to what the raw inputs tell of the classes.".to_owned())
+                }
                 Some(place) if place > 0 => {
                     let behind = match ranked.len() - place - 1 {
                         0 => String::new(),
-                        1 => "; the one behind it offers nothing that the raw inputs do not".to_owned(),
-                        count => format!("; the {count} behind it offer nothing that the raw inputs do not"),
+                        1 => "; the one behind it adds nothing to the raw inputs".to_owned(),
+                        count => format!("; the {count} behind it add nothing to the raw inputs"),
                     };
                     let of = ranked.len();
                     sentences.push(format!("From scratch is number {} of {of}{behind}.", place + 1));

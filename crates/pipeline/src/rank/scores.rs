@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use base::{Diagnostic, Digest, DigestWriter};
 use data::Target;
-use inherit::score::{Examples as Scored, Probabilities, ScoreError, Scores, Seen, sample, score};
+use inherit::score::{Examples as Scored, Probabilities, ScoreError, Scores, Seen, evidence, sample, score};
 use serde::{Deserialize, Serialize};
 use store::{StageResult, Store};
 
 use super::candidates::{Candidate, is_damage};
-use super::features::{Asking, Features, head_input};
+use super::features::{Asking, Features, reads};
 use super::fitting::{Fitting, fitting};
 use super::{RANK_EXAMPLES_MAX, RankOptions, Subject};
 use crate::architecture;
@@ -42,6 +42,8 @@ pub(super) enum Outcome {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Found {
     pub(super) scores: Scores,
+    /// LogME of inputs, features and answers side by side.
+    pub(super) evidence: f64,
     pub(super) latency_ms: Option<f64>,
     /// How many of the examples looked at it was trained on; `None` if it left no list.
     pub(super) trained_on: Option<usize>,
@@ -49,9 +51,11 @@ pub(super) struct Found {
     pub(super) no_leep: Option<String>,
 }
 
-/// Asks `candidate`, or starting from scratch. `tell` is called before anything takes time.
+/// Asks `candidate`, or starting from scratch. `looked` is filled when the first candidate has no scores in the store;
+/// `tell` is called before anything takes time.
 pub(super) fn ask(
     subject: &mut Subject<'_>,
+    looked: &mut Option<Looked>,
     store: Option<&Store>,
     candidate: Option<&Candidate>,
     options: &RankOptions,
@@ -81,7 +85,7 @@ pub(super) fn ask(
         return Ok(Outcome::Scored(found, told));
     }
     tell()?;
-    let found = match compute(subject, store, candidate, &fitting, options)? {
+    let found = match compute(subject, looked, store, candidate, &fitting, options)? {
         Ok(found) => found,
         Err(reason) => return Ok(Outcome::Unfit(reason)),
     };
@@ -94,12 +98,19 @@ pub(super) fn ask(
 
 /// What scores are a function of: model, examples with their division, and the seed that draws from them.
 fn key(subject: &Subject<'_>, candidate: Option<&Candidate>, options: &RankOptions) -> Digest {
-    let mut key = DigestWriter::new("heirloom.scores.1");
+    let mut key = DigestWriter::new("heirloom.scores.2");
     key.field(candidate.map_or(b"scratch".as_slice(), |candidate| &candidate.version.digest.0));
     key.field(&subject.prepared.digest().0).field(&subject.scheme.seed.to_le_bytes());
     key.field(&(RANK_EXAMPLES_MAX as u64).to_le_bytes());
     key.field(options.level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
     key.finish()
+}
+
+/// What is looked at for every candidate.
+pub(super) struct Looked {
+    drawn: Drawn,
+    /// The preprocessed inputs, flattened: the features of starting from scratch.
+    inputs: Features,
 }
 
 /// The examples that are looked at.
@@ -125,8 +136,31 @@ fn draw(subject: &Subject<'_>, examples: &Examples) -> Drawn {
     Drawn { rows, labels, classes: names.len() as u32 }
 }
 
+/// Draws the examples, and what preprocessing makes of them.
+fn look(
+    subject: &Subject<'_>,
+    examples: &Examples,
+    store: Option<&Store>,
+    options: &RankOptions,
+) -> Result<Looked, RunError> {
+    let drawn = draw(subject, examples);
+    let graph = architecture::preprocessed(subject.scheme, subject.prepared)?;
+    let asking = Asking {
+        features: vec![graph.outputs[0]],
+        graph: &graph,
+        answers: false,
+        digest: subject.prepared.digest(),
+        fitting: &Fitting::AsTheyAre,
+    };
+    match asking.of(examples, &drawn.rows, subject.scheme.seed, store, options)? {
+        Ok(inputs) => Ok(Looked { drawn, inputs }),
+        Err(reason) => Err(RunError::damaged("what preprocessing gives", reason)),
+    }
+}
+
 fn compute(
     subject: &mut Subject<'_>,
+    looked: &mut Option<Looked>,
     store: Option<&Store>,
     candidate: Option<&Candidate>,
     fitting: &Fitting,
@@ -136,50 +170,43 @@ fn compute(
         *subject.examples = Some(prepare(subject.scheme, subject.source)?.1);
     }
     let Some(examples) = subject.examples.as_ref() else { unreachable!("they were read just now") };
-    let drawn = draw(subject, examples);
+    if looked.is_none() {
+        *looked = Some(look(subject, examples, store, options)?);
+    }
+    let Some(Looked { drawn, inputs }) = looked.as_ref() else { unreachable!("it was filled just now") };
     let seed = subject.scheme.seed;
-    let made = match (candidate, store) {
-        (Some(candidate), Some(store)) => {
-            let network = match network(store, candidate)? {
-                Ok(network) => network,
-                Err(reason) => return Ok(Err(reason)),
-            };
-            let Some(features) = prediction(&network).and_then(|id| head_input(&network, id)) else {
-                return Ok(Err("it has no layer whose input could be looked at".to_owned()));
-            };
-            let digest = candidate.version.digest;
-            let asking = Asking { graph: &network, features, answers: true, digest, fitting };
-            asking.of(examples, &drawn.rows, seed, Some(store), options)?
-        }
-        _ => {
-            let graph = architecture::preprocessed(subject.scheme, subject.prepared)?;
-            let asking = Asking {
-                features: graph.outputs[0],
-                graph: &graph,
-                answers: false,
-                digest: subject.prepared.digest(),
-                fitting,
-            };
-            asking.of(examples, &drawn.rows, seed, None, options)?
-        }
+    let Some((candidate, store)) = candidate.zip(store) else {
+        return scored(None, inputs, drawn, 0, seed).map(|scored| {
+            scored.map(|(scores, evidence, no_leep)| Found {
+                scores,
+                evidence,
+                latency_ms: None,
+                trained_on: None,
+                no_leep,
+            })
+        });
     };
-    let features = match made {
+    let network = match network(store, candidate)? {
+        Ok(network) => network,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let features = prediction(&network).map(|id| reads(&network, id)).unwrap_or_default();
+    if features.is_empty() {
+        return Ok(Err("it has no layer whose input could be looked at".to_owned()));
+    }
+    let digest = candidate.version.digest;
+    let asking = Asking { graph: &network, features, answers: true, digest, fitting };
+    let features = match asking.of(examples, &drawn.rows, seed, Some(store), options)? {
         Ok(features) => features,
         Err(reason) => return Ok(Err(format!("it cannot be asked: {reason}"))),
     };
-    let labels =
-        candidate.and_then(|candidate| candidate.manifest.as_ref().ok()).map(|manifest| &manifest.labels);
-    let scored = scored(&features, &drawn, labels.map_or(0, Vec::len), seed);
-    let (scores, no_leep) = match scored {
+    let known = candidate.manifest.as_ref().map_or(0, |manifest| manifest.labels.len());
+    let (scores, evidence, no_leep) = match scored(Some(inputs), &features, drawn, known, seed)? {
         Ok(scored) => scored,
-        Err(Unscored::OneClass(error)) => return Err(one_class(&error).into()),
-        Err(Unscored::Reason(reason)) => return Ok(Err(reason)),
+        Err(reason) => return Ok(Err(reason)),
     };
-    let trained_on = match (candidate, store) {
-        (Some(candidate), Some(store)) => trained_on(store, candidate, examples, &drawn)?,
-        _ => None,
-    };
-    Ok(Ok(Found { scores, latency_ms: features.latency_ms, trained_on, no_leep }))
+    let trained_on = trained_on(store, candidate, examples, drawn)?;
+    Ok(Ok(Found { scores, evidence, latency_ms: features.latency_ms, trained_on, no_leep }))
 }
 
 /// The candidate's graph with its weights; errors inside with a sentence where they are damaged.
@@ -200,23 +227,24 @@ fn network(store: &Store, candidate: &Candidate) -> Result<Result<graph::Graph, 
     }
 }
 
-/// Why features have no scores.
-enum Unscored {
-    /// That is so for every candidate.
-    OneClass(ScoreError),
-    /// That is so for this one.
-    Reason(String),
-}
-
-/// The scores, and why LEEP is not among them if answers were given.
+/// The scores, the evidence, and why LEEP is not among them if answers were given; errors inside with a sentence where
+/// the numbers are none. `inputs` stand beside the features of a parent, which knows `known` classes.
+///
+/// Errors   examples of one class: then no candidate has scores.
 fn scored(
+    inputs: Option<&Features>,
     features: &Features,
     drawn: &Drawn,
     known: usize,
     seed: u64,
-) -> Result<(Scores, Option<String>), Unscored> {
-    let scored = Scored::new(&features.values, features.width, &drawn.labels, drawn.classes)
-        .map_err(|error| Unscored::Reason(format!("its features are none: {error}")))?;
+) -> Result<Result<(Scores, f64, Option<String>), String>, RunError> {
+    let views: Result<Vec<Scored<'_>>, String> =
+        features.views.iter().map(|view| scorable(&view.values, view.width, drawn)).collect();
+    let (views, width_of) = match (views, features.views.first()) {
+        (Ok(views), Some(last)) => (views, last.width_of),
+        (Err(reason), _) => return Ok(Err(reason)),
+        (_, None) => return Ok(Err("it has no features".to_owned())),
+    };
     let (answers, no_leep) = match known {
         0 => (None, None),
         classes => match Probabilities::new(&features.answers, classes) {
@@ -224,12 +252,26 @@ fn scored(
             Err(error) => (None, Some(format!("no LEEP: {error}"))),
         },
     };
-    let scores = score(&scored, answers.as_ref(), seed).map_err(|error| match error {
-        ScoreError::OneClass => Unscored::OneClass(error),
-        other => Unscored::Reason(other.to_string()),
-    })?;
-    let seen = Seen { width_of: features.width_of, ..scores.seen };
-    Ok((Scores { seen, ..scores }, no_leep))
+    let inputs = inputs.iter().flat_map(|inputs| &inputs.views);
+    let inputs: Result<Vec<Scored<'_>>, String> =
+        inputs.map(|view| scorable(&view.values, view.width, drawn)).collect();
+    let inputs = inputs.unwrap_or_default();
+    let said = answers.and_then(|_| scorable(&features.answers, known, drawn).ok());
+    let beside: Vec<&Scored<'_>> = inputs.iter().chain(&views).chain(&said).collect();
+    match score(&views[0], answers.as_ref(), seed).and_then(|scores| Ok((scores, evidence(&beside, seed)?))) {
+        Ok((scores, evidence)) => {
+            let seen = Seen { width_of, ..scores.seen };
+            Ok(Ok((Scores { seen, ..scores }, evidence, no_leep)))
+        }
+        Err(error @ ScoreError::OneClass) => Err(one_class(&error).into()),
+        Err(other) => Ok(Err(other.to_string())),
+    }
+}
+
+/// Numbers with the classes of the examples looked at.
+fn scorable<'a>(values: &'a [f32], width: usize, drawn: &'a Drawn) -> Result<Scored<'a>, String> {
+    Scored::new(values, width, &drawn.labels, drawn.classes)
+        .map_err(|error| format!("its features are none: {error}"))
 }
 
 fn one_class(error: &ScoreError) -> Diagnostic {

@@ -99,7 +99,12 @@ fn every_candidate_is_asked_once_and_told_why_it_stands_there() {
     assert!(place("learnt@1") < place("blind@1"), "{:?}", names(&ranking));
     for each in &ranking.candidates {
         assert_eq!(each.standing, Standing::Ranked, "{each:?}");
-        assert!(each.score.is_some_and(|score| score > 0.2) && each.reason.contains("held-out"), "{each:?}");
+        assert!(
+            each.score.is_some()
+                && each.scores.probe.is_some_and(|accuracy| accuracy > 0.2)
+                && each.reason.contains("held-out"),
+            "{each:?}"
+        );
         assert_eq!(each.scores.leep.is_some(), each.model.is_some());
         assert_eq!(each.label_overlap, Some(if each.model.is_some() { 1.0 } else { 0.0 }));
         assert_eq!(each.trained_on, each.model.as_ref().map(|_| 0));
@@ -214,7 +219,7 @@ fn auto_takes_the_first_and_comes_to_the_same_model_everywhere() {
         let digest = ran.report().digest.clone();
         let first = names(&ranking)[0].to_owned();
         assert_ne!(first, "scratch", "{}", ranking.explanation);
-        let told = format!("takes {first} out of 4: accuracy");
+        let told = format!("takes {first} out of 4: evidence");
         assert!(ran.notices().iter().any(|text| text.contains(&told)), "{:?}", ran.notices());
         let store = Store::open(&project.store()).unwrap();
         let child = store.resolve("child").unwrap();

@@ -85,6 +85,7 @@ fn draw(ranking: &Ranking, width: usize) -> String {
     let columns = [
         Column::Number("place"),
         Column::Text("start from"),
+        Column::Number("evidence"),
         Column::Number("probe"),
         Column::Number("LogME"),
         Column::Number("LEEP"),
@@ -108,6 +109,7 @@ fn draw(ranking: &Ranking, width: usize) -> String {
         [
             shown,
             name(each),
+            number(each.score),
             number(each.scores.probe),
             number(each.scores.logme),
             number(each.scores.leep),
