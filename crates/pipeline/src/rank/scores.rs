@@ -176,15 +176,8 @@ fn compute(
     let Some(Looked { drawn, inputs }) = looked.as_ref() else { unreachable!("it was filled just now") };
     let seed = subject.scheme.seed;
     let Some((candidate, store)) = candidate.zip(store) else {
-        return scored(None, inputs, drawn, 0, seed).map(|scored| {
-            scored.map(|(scores, evidence, no_leep)| Found {
-                scores,
-                evidence,
-                latency_ms: None,
-                trained_on: None,
-                no_leep,
-            })
-        });
+        let alone = scored(None, inputs, drawn, 0, seed)?;
+        return Ok(alone.map(|judged| found(judged, None, None)));
     };
     let network = match network(store, candidate)? {
         Ok(network) => network,
@@ -201,12 +194,17 @@ fn compute(
         Err(reason) => return Ok(Err(format!("it cannot be asked: {reason}"))),
     };
     let known = candidate.manifest.as_ref().map_or(0, |manifest| manifest.labels.len());
-    let (scores, evidence, no_leep) = match scored(Some(inputs), &features, drawn, known, seed)? {
-        Ok(scored) => scored,
+    let judged = match scored(Some(inputs), &features, drawn, known, seed)? {
+        Ok(judged) => judged,
         Err(reason) => return Ok(Err(reason)),
     };
     let trained_on = trained_on(store, candidate, examples, drawn)?;
-    Ok(Ok(Found { scores, evidence, latency_ms: features.latency_ms, trained_on, no_leep }))
+    Ok(Ok(found(judged, features.latency_ms, trained_on)))
+}
+
+fn found(judged: Judged, latency_ms: Option<f64>, trained_on: Option<usize>) -> Found {
+    let Judged { scores, evidence, no_leep } = judged;
+    Found { scores, evidence, latency_ms, trained_on, no_leep }
 }
 
 /// The candidate's graph with its weights; errors inside with a sentence where they are damaged.
@@ -227,6 +225,13 @@ fn network(store: &Store, candidate: &Candidate) -> Result<Result<graph::Graph, 
     }
 }
 
+/// What numbers come to.
+struct Judged {
+    scores: Scores,
+    evidence: f64,
+    no_leep: Option<String>,
+}
+
 /// The scores, the evidence, and why LEEP is not among them if answers were given; errors inside with a sentence where
 /// the numbers are none. `inputs` stand beside the features of a parent, which knows `known` classes.
 ///
@@ -237,7 +242,7 @@ fn scored(
     drawn: &Drawn,
     known: usize,
     seed: u64,
-) -> Result<Result<(Scores, f64, Option<String>), String>, RunError> {
+) -> Result<Result<Judged, String>, RunError> {
     let views: Result<Vec<Scored<'_>>, String> =
         features.views.iter().map(|view| scorable(&view.values, view.width, drawn)).collect();
     let (views, width_of) = match (views, features.views.first()) {
@@ -261,7 +266,7 @@ fn scored(
     match score(&views[0], answers.as_ref(), seed).and_then(|scores| Ok((scores, evidence(&beside, seed)?))) {
         Ok((scores, evidence)) => {
             let seen = Seen { width_of, ..scores.seen };
-            Ok(Ok((Scores { seen, ..scores }, evidence, no_leep)))
+            Ok(Ok(Judged { scores: Scores { seen, ..scores }, evidence, no_leep }))
         }
         Err(error @ ScoreError::OneClass) => Err(one_class(&error).into()),
         Err(other) => Ok(Err(other.to_string())),
