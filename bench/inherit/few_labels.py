@@ -145,7 +145,8 @@ def more_classes(bench, seeds=SEEDS, part="test"):
     }
     rows = {form: [] for form in forms}
     for seed in seeds:
-        data = f'[data]\nsource = "mnist"\nexamples_per_class = 10\n{FEW}'
+        split = "split = { train = 0.9, validation = 0.1 }\n" if part == "validation" else ""
+        data = f'[data]\nsource = "mnist"\n{split}examples_per_class = 10\n{FEW}'
         for form, settings in forms.items():
             name = f"ten-{form.replace(',', '').replace(' ', '-')}-{seed}"
             rows[form].append(bench.run(name, data, f"seed={seed}", *settings))

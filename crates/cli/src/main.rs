@@ -30,7 +30,7 @@ use clap::Parser;
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
     algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, run as runs, scheme as schemes, store as store_commands,
+    model, run as runs, scheme as schemes, serve as serving, store as store_commands,
 };
 use failure::Failure;
 
@@ -48,6 +48,7 @@ fn run() -> Result<(), Failure> {
         Command::Init(init) => project::init(&init),
         Command::Run(run) => runs::run(&run),
         Command::Infer(infer) => infer::infer(&infer),
+        Command::Serve(serve) => serving::serve(&serve),
         Command::Scheme(command) => schemes::command(command),
         Command::Inherit(command) => inheriting::command(command),
         Command::Model(command) => model::command(command),

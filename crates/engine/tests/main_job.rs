@@ -1,9 +1,9 @@
 //! One batch of the main job's network against the same training graph computed in `f64` by the references.
 
 use engine::{
-    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer, training_graph,
+    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, Targets, Trainer, training_graph,
 };
-use tensor::{DType, Tensor};
+use tensor::{DType, Random, Tensor};
 
 mod support;
 
@@ -79,5 +79,28 @@ fn any_number_of_threads_gives_the_same_bytes() {
     let one = trained(1);
     for threads in [2, 3, 5] {
         assert_eq!(trained(threads), one, "{threads} threads");
+    }
+}
+
+#[test]
+fn an_example_gets_the_same_bytes_in_any_company() {
+    let graph = support::mnist_graph();
+    let pixels: Vec<u8> =
+        (0..17 * 784).map(|at| (Random::new(3, "pixels").word(0, at) >> 24) as u8).collect();
+    let answers = |batch: usize, order: &[u32], level: Level| {
+        let mut predictor = Predictor::new(&graph, Options { batch, threads: 1, level }).expect("lowers");
+        let feed = Feed { rows: Rows::U8(&pixels), row_len: 784, targets: Targets::None };
+        predictor.run(feed, order).expect("runs").remove(0).values::<f32>().to_vec()
+    };
+    for level in Level::available() {
+        let together = answers(64, &(0..17).collect::<Vec<u32>>(), level);
+        for batch in [1, 2, 3, 16] {
+            let apart: Vec<f32> = (0..17)
+                .collect::<Vec<u32>>()
+                .chunks(batch)
+                .flat_map(|rows| answers(16, rows, level))
+                .collect();
+            assert_eq!(apart, together, "{batch} at a time, {level:?}");
+        }
     }
 }

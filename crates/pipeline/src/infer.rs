@@ -70,6 +70,13 @@ pub struct Prediction {
     pub value: Option<f32>,
 }
 
+impl LoadedModel {
+    /// From raw input to answer.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
 mod as_object {
     use serde::ser::SerializeMap;
     use serde::{Deserialize, Deserializer, Serializer};

@@ -59,6 +59,15 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The number of the newest event; 0 if nothing ever happened. Whoever saw this number has missed nothing.
+    pub fn newest_event(&self) -> Result<u64, StoreError> {
+        self.read("read the newest number of the history", |rows| {
+            rows.only("SELECT coalesce(max(sequence), 0) FROM history", &[])
+        })
+    }
+}
+
 /// The events that the end of a query selects.
 pub(crate) fn events(
     rows: &dyn Rows,

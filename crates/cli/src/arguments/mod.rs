@@ -13,6 +13,7 @@ mod rank;
 mod run;
 mod scheme;
 mod scheme_edit;
+mod serve;
 mod store;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub(crate) use rank::Rank;
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
 pub(crate) use scheme_edit::{Form, NewScheme, Rebase};
+pub(crate) use serve::Serve;
 pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
 
 /// One program that delivers machine-learning models end to end, and lets every new project inherit
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Init(Init),
     Run(Run),
     Infer(Infer),
+    Serve(Serve),
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),

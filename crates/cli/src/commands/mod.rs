@@ -15,4 +15,5 @@ pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scheme;
+pub(crate) mod serve;
 pub(crate) mod store;

@@ -12,6 +12,13 @@ use crate::step::{Access, Context, Pieces, Step};
 
 /// Rows of the weight that are worked on together: 32 rows of 128 numbers fill half of the first-level cache.
 const ROW_BLOCK: usize = 32;
+/// Up to this many examples are cheaper one by one, with the layer's outputs in the lanes, than as a whole vector of
+/// examples: each weight is read once for a vector of outputs instead of once for every output.
+const FEW: usize = 2;
+/// By a batch of so many examples it is settled whether a layer is work enough to be cut.
+const USUAL_BATCH: usize = 32;
+/// Vectors of outputs that are summed side by side.
+const COLUMNS: usize = 8;
 
 /// `partial[piece][n][lane] = sum over k in the piece of w[k][n] x[k][lane]`.
 struct Partial {
@@ -51,7 +58,12 @@ impl Step for Partial {
             let w: *const f32 = cx.memory.at(self.w).add(rows.start * self.stride);
             let x: *const f32 = cx.memory.at(self.x).add(rows.start * self.lanes);
             let y = cx.memory.at(self.partial).add(piece * self.n * self.lanes);
-            dispatch!(cx.level => partial::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
+            if cx.live() <= FEW {
+                let live = cx.live();
+                dispatch!(cx.level => few::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape, live: usize));
+            } else {
+                dispatch!(cx.level => partial::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
+            }
         }
     }
 }
@@ -78,6 +90,68 @@ unsafe fn partial<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usiz
             lane_blocks!(S, lanes, lane, J => row_blocks!(S, 0, n, column, R => {
                 forward_tile::<S, R, J>(w.add(column), stride, x.add(lane), lanes, steps, y.add(column * lanes + lane))
             }));
+        }
+    }
+}
+
+/// As [`partial`] for the first `live` lanes; the lanes behind them, whose examples repeat the first, get its sums. The products of a
+/// sum are added in the same order, so the bytes are the same.
+#[inline(always)]
+unsafe fn few<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usize, shape: Shape, live: usize) {
+    let Shape { n, stride, lanes } = shape;
+    let mut sums = [0f32; COLUMNS * 16]; // the widest vectors hold 16
+    for column in (0..n).step_by(COLUMNS * S::WIDTH) {
+        // Rows of the weight are padded to whole vectors, of zeros.
+        let vectors = (n - column).div_ceil(S::WIDTH).min(COLUMNS);
+        let columns = (n - column).min(COLUMNS * S::WIDTH);
+        for lane in 0..live {
+            // SAFETY: the caller's; vectors stay inside of the padded row, and `sums` holds all of them.
+            unsafe {
+                let (w, x) = (w.add(column), x.add(lane));
+                match vectors {
+                    COLUMNS => few_columns::<S, COLUMNS>(w, stride, x, lanes, rows, sums.as_mut_ptr()),
+                    _ => {
+                        for vector in 0..vectors {
+                            let (from, to) =
+                                (w.add(vector * S::WIDTH), sums.as_mut_ptr().add(vector * S::WIDTH));
+                            few_columns::<S, 1>(from, stride, x, lanes, rows, to);
+                        }
+                    }
+                }
+                for (at, &sum) in sums[..columns].iter().enumerate() {
+                    let row = std::slice::from_raw_parts_mut(y.add((column + at) * lanes), lanes);
+                    match lane {
+                        0 => row.fill(sum),
+                        _ => row[lane] = sum,
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `to[c] = sum over k < rows of w[k][c] x[k]` for `J` vectors of columns.
+#[inline(always)]
+unsafe fn few_columns<S: Simd, const J: usize>(
+    w: *const f32,
+    stride: usize,
+    x: *const f32,
+    lanes: usize,
+    rows: usize,
+    to: *mut f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [S::splat(0.0); J];
+        for k in 0..rows {
+            let factor = S::splat(*x.add(k * lanes));
+            let row = w.add(k * stride);
+            for (j, sum) in sums.iter_mut().enumerate() {
+                *sum = S::mul_add(S::load(row.add(j * S::WIDTH)), factor, *sum);
+            }
+        }
+        for (j, sum) in sums.iter().enumerate() {
+            S::store(to.add(j * S::WIDTH), *sum);
         }
     }
 }
@@ -235,10 +309,9 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> bool {
     let relu = cx.only_user(node.outputs[0]).filter(|&user| cx.graph.node(user).op_name() == "Relu");
     let output = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
     let lanes = cx.lanes;
-    let work = 2 * dense.k * dense.n * lanes;
-    // The pieces are the terms of a sum: they follow from lengths alone, so that the same layer gives the same bytes
-    // whatever makes its input.
-    let pieces = Pieces::of(dense.k, work);
+    // The pieces are the terms of a sum: they follow from the layer's lengths alone, so that it gives the same bytes
+    // whatever makes its input and however many examples are computed together.
+    let pieces = Pieces::of(dense.k, 2 * dense.k * dense.n * USUAL_BATCH);
     let partial = cx.temporary(pieces.count() * dense.n * lanes);
     let (x, w, bias) = (cx.slot(dense.x), cx.slot(dense.w), dense.bias.map(|bias| cx.slot(bias)));
     let gather = Pieces::of(dense.n, dense.n * lanes * (pieces.count() + 2));

@@ -1,0 +1,42 @@
+//! `heirloom serve`.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use super::StoreChoice;
+
+/// Answers over the network: Open Inference Protocol v2 as REST and gRPC
+#[derive(Debug, Args)]
+#[command(after_help = "\
+NAME follows NAME@production if the model has that alias, else its newest version; NAME@ALIAS follows that alias; \
+NAME@VERSION stays. Another version takes over while requests go on; one that cannot be loaded leaves the old one answering. \
+SIGTERM or ctrl-c lets requests in flight finish.")]
+pub(crate) struct Serve {
+    /// What to serve [default: every model of the store]
+    #[arg(value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// Address and port of the REST interface; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub(crate) bind: SocketAddr,
+    /// Address and port of the gRPC interface
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8001")]
+    pub(crate) grpc_bind: SocketAddr,
+    /// Speak REST only
+    #[arg(long, conflicts_with = "grpc_bind")]
+    pub(crate) no_grpc: bool,
+    /// Threads that compute answers, for each version that is served [default: all processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Examples that wait for each version at most; more are refused with status 429
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) queue: u32,
+    /// Largest request body in MiB, unpacked
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) body_max: u32,
+    /// Connections at a time on each port
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) connections: u32,
+    #[command(flatten)]
+    pub(crate) store: StoreChoice,
+}

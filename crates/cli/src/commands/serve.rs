@@ -1,0 +1,78 @@
+//! `heirloom serve`.
+
+use std::time::Duration;
+
+use base::Diagnostic;
+use serve::{Happening, Limits, Observer, ServeError, ServeOptions, Server};
+
+use super::run::threads;
+use crate::arguments::Serve;
+use crate::failure::Failure;
+use crate::signals::Interrupt;
+use crate::terminal;
+
+/// How often the store is asked for moved aliases.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+/// How long requests in flight may take at the end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How often a signal is looked for.
+const SIGNAL_EVERY: Duration = Duration::from_millis(50);
+
+/// Answers until somebody asks to stop.
+pub(crate) fn serve(arguments: &Serve) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen().map_err(Failure::world)?;
+    let store = arguments.store.open()?;
+    let workers = threads(arguments.threads);
+    let queue_rows_max = arguments.queue as usize;
+    let options = ServeOptions {
+        models: arguments.models.clone(),
+        rest: arguments.bind,
+        grpc: (!arguments.no_grpc).then_some(arguments.grpc_bind),
+        limits: Limits { workers, queue_rows_max, request_rows_max: queue_rows_max },
+        body_max: (arguments.body_max as usize) << 20,
+        connections_max: arguments.connections as usize,
+        connection_threads: threads(None),
+        follow_every: FOLLOW_EVERY,
+        drain: DRAIN,
+    };
+    let server = Server::start(store, options, Observer::new(|happening| terminal::say(&line(&happening))))?;
+    while !interrupt.is_asked() {
+        std::thread::sleep(SIGNAL_EVERY);
+    }
+    server.stop();
+    Ok(())
+}
+
+/// One line for people.
+fn line(happening: &Happening) -> String {
+    let text = match happening {
+        Happening::Listening { rest, grpc: None } => format!("listening: REST http://{rest}/v2"),
+        Happening::Listening { rest, grpc: Some(grpc) } => {
+            format!("listening: REST http://{rest}/v2, gRPC {grpc}")
+        }
+        Happening::Serving { version, replaced: None } => format!("serving {version}"),
+        Happening::Serving { version, replaced: Some(old) } => format!("serving {version} in place of {old}"),
+        Happening::Refused { version, reason, serving: None } => format!("not serving {version}: {reason}"),
+        Happening::Refused { version, reason, serving: Some(old) } => {
+            format!("not serving {version}: {reason}; {old} goes on answering")
+        }
+        Happening::Unloaded { version } => format!("unloaded {version}"),
+        Happening::StoreTrouble { reason } => {
+            format!("cannot ask the store: {reason}; what is loaded goes on answering")
+        }
+        Happening::Draining => "ending: requests in flight are answered".to_owned(),
+    };
+    terminal::printable(&text)
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Store(error) => error.into(),
+            ServeError::Model(error) => error.into(),
+            ServeError::Mistake(mistake) => mistake.into(),
+            ServeError::Unservable { .. } => Diagnostic::new("unservable", error.to_string()).into(),
+            ServeError::Io { .. } => Failure::world(error),
+        }
+    }
+}

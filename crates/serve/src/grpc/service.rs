@@ -1,0 +1,179 @@
+//! The calls.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert::{question, response};
+use super::inference::grpc_inference_service_server::{GrpcInferenceService, GrpcInferenceServiceServer};
+use super::inference::model_metadata_response::TensorMetadata;
+use super::inference::repository_index_response::ModelIndex;
+use super::inference::*;
+use crate::app::{App, EXTENSIONS, NAME, PLATFORM, VERSION};
+use crate::error::Refusal;
+use crate::protocol::Port;
+
+/// The service behind tonic's codec, with its limits.
+pub(crate) fn service(app: Arc<App>) -> GrpcInferenceServiceServer<Calls> {
+    let body_max = app.body_max;
+    GrpcInferenceServiceServer::new(Calls { app }).max_decoding_message_size(body_max)
+}
+
+/// The implementation of every call.
+#[derive(Clone)]
+pub(crate) struct Calls {
+    app: Arc<App>,
+}
+
+/// An empty version stands for none.
+fn wanted(version: &str) -> Option<&str> {
+    Some(version).filter(|version| !version.is_empty())
+}
+
+impl Calls {
+    async fn answer(&self, mut request: ModelInferRequest) -> Result<ModelInferResponse, Refusal> {
+        let arrived = Instant::now();
+        let picked = self.app.repository.pick(&request.model_name, wanted(&request.model_version));
+        let served = picked.inspect_err(|refusal| self.app.metrics.refused(refusal.kind.status()))?;
+        let answered = async {
+            let question = question(&served.signature, &mut request, served.limits.request_rows_max)?;
+            let answer = served.answer(&question, arrived).await?;
+            Ok((answer.count, response(&served, &question, &answer)))
+        };
+        let answered: Result<_, Refusal> = answered.await;
+        let (status, examples) = match &answered {
+            Ok((examples, _)) => (200, *examples),
+            Err(refusal) => (refusal.kind.status(), 0),
+        };
+        served.count(status, examples, arrived.elapsed());
+        answered.map(|(_, response)| response)
+    }
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<ModelStreamInferResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl GrpcInferenceService for Calls {
+    type ModelStreamInferStream = Answers;
+
+    async fn server_live(
+        &self,
+        _: Request<ServerLiveRequest>,
+    ) -> Result<Response<ServerLiveResponse>, Status> {
+        Ok(Response::new(ServerLiveResponse { live: true }))
+    }
+
+    async fn server_ready(
+        &self,
+        _: Request<ServerReadyRequest>,
+    ) -> Result<Response<ServerReadyResponse>, Status> {
+        Ok(Response::new(ServerReadyResponse { ready: self.app.is_ready() }))
+    }
+
+    async fn model_ready(
+        &self,
+        request: Request<ModelReadyRequest>,
+    ) -> Result<Response<ModelReadyResponse>, Status> {
+        let ModelReadyRequest { name, version } = request.into_inner();
+        let ready = self.app.repository.pick(&name, wanted(&version)).is_ok();
+        Ok(Response::new(ModelReadyResponse { ready }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<ServerMetadataRequest>,
+    ) -> Result<Response<ServerMetadataResponse>, Status> {
+        Ok(Response::new(ServerMetadataResponse {
+            name: NAME.to_owned(),
+            version: VERSION.to_owned(),
+            extensions: EXTENSIONS.map(str::to_owned).to_vec(),
+        }))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<ModelMetadataRequest>,
+    ) -> Result<Response<ModelMetadataResponse>, Status> {
+        let ModelMetadataRequest { name, version } = request.into_inner();
+        let served = self.app.repository.pick(&name, wanted(&version))?;
+        let port = |port: &Port| TensorMetadata {
+            name: port.name.clone(),
+            datatype: port.datatype.to_owned(),
+            shape: port.shape.clone(),
+        };
+        Ok(Response::new(ModelMetadataResponse {
+            name: served.name.clone(),
+            versions: vec![served.version.clone()],
+            platform: PLATFORM.to_owned(),
+            inputs: vec![port(&served.signature.input)],
+            outputs: served.signature.outputs.iter().map(|(output, _)| port(output)).collect(),
+        }))
+    }
+
+    async fn model_infer(
+        &self,
+        request: Request<ModelInferRequest>,
+    ) -> Result<Response<ModelInferResponse>, Status> {
+        Ok(Response::new(self.answer(request.into_inner()).await?))
+    }
+
+    /// Questions are answered one after another, in their order; one that is refused does not end the stream.
+    async fn model_stream_infer(
+        &self,
+        request: Request<Streaming<ModelInferRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        let calls = self.clone();
+        let answers = request.into_inner().then(move |request| {
+            let calls = calls.clone();
+            async move {
+                let request = request?;
+                let id = request.id.clone();
+                Ok(match calls.answer(request).await {
+                    Ok(response) => ModelStreamInferResponse {
+                        error_message: String::new(),
+                        infer_response: Some(response),
+                    },
+                    Err(refusal) => ModelStreamInferResponse {
+                        error_message: refusal.message,
+                        infer_response: Some(ModelInferResponse { id, ..ModelInferResponse::default() }),
+                    },
+                })
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<RepositoryIndexRequest>,
+    ) -> Result<Response<RepositoryIndexResponse>, Status> {
+        let only_ready = request.into_inner().ready;
+        let entries = self.app.repository.index().into_iter().filter(|entry| entry.ready || !only_ready);
+        let models = entries.map(|entry| ModelIndex {
+            name: entry.name,
+            version: entry.version.unwrap_or_default(),
+            state: if entry.ready { "READY" } else { "UNAVAILABLE" }.to_owned(),
+            reason: entry.reason,
+        });
+        Ok(Response::new(RepositoryIndexResponse { models: models.collect() }))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<RepositoryModelLoadRequest>,
+    ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
+        crate::repository::load_named(self.app.clone(), request.into_inner().model_name).await?;
+        Ok(Response::new(RepositoryModelLoadResponse {}))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<RepositoryModelUnloadRequest>,
+    ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
+        self.app.repository.unload(&request.into_inner().model_name)?;
+        Ok(Response::new(RepositoryModelUnloadResponse {}))
+    }
+}

@@ -1,0 +1,156 @@
+//! Questions that wait for a thread that computes.
+//!
+//! The batches adapt by themselves: a thread takes everything that waits, up to a full batch. Under little load that is one question, at
+//! once; under much load the questions that came while the last batch was computed go together. A second thread is
+//! woken only when a full (smallest) batch waits while the first computes, for a half-empty batch costs as much as a full one.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::error::{Kind, Refusal};
+use crate::protocol::{Answer, Examples};
+
+/// A question on its way, and where the answer goes.
+pub(crate) struct Job {
+    pub(crate) examples: Examples,
+    pub(crate) reply: oneshot::Sender<Result<Answer, Refusal>>,
+    pub(crate) queued: Instant,
+    /// An answer after this is of no use.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// What a queue allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Examples that wait at most.
+    pub(super) rows_max: usize,
+    /// Examples that are computed together at most, unless one question alone has more.
+    pub(super) batch_max: usize,
+    /// Examples that wait before a second thread is woken for them.
+    pub(super) batch_min: usize,
+    /// Threads that compute.
+    pub(super) workers: usize,
+}
+
+/// A bounded queue between the connections and the threads that compute.
+pub(super) struct Queue {
+    bounds: Bounds,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// Examples of `jobs`.
+    rows: usize,
+    /// Workers that compute or have been called.
+    busy: usize,
+    /// Workers that have been called and did not come yet.
+    calls: usize,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Queue { bounds, state: Mutex::default(), wake: Condvar::new() }
+    }
+
+    /// Adds a question.
+    ///
+    /// Errors   the queue is full or closed.
+    pub(super) fn push(&self, job: Job) -> Result<(), Refusal> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refusal::new(
+                Kind::Unavailable,
+                "this version of the model is being taken out of service",
+            ));
+        }
+        if state.rows + job.examples.count > self.bounds.rows_max && state.rows > 0 {
+            let message = format!("{} examples wait already; ask again later", state.rows);
+            return Err(Refusal::new(Kind::Overloaded, message));
+        }
+        state.rows += job.examples.count;
+        state.jobs.push_back(job);
+        if state.busy < self.bounds.workers && self.has_work(&state, state.busy) {
+            state.busy += 1;
+            state.calls += 1;
+            drop(state);
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Whether there is work for one more worker beside `others`.
+    fn has_work(&self, state: &State, others: usize) -> bool {
+        match others {
+            0 => state.rows > 0,
+            _ => state.rows >= self.bounds.batch_min,
+        }
+    }
+
+    /// For a worker that comes for the first time: waits until it is called. `None` when the queue is closed.
+    pub(super) fn first(&self, to: &mut Vec<Job>) -> Option<()> {
+        let state = self.lock();
+        self.called(state, to)
+    }
+
+    /// For a worker that has finished a batch: the next one, at once or when there is one. `None` when the queue is
+    /// closed and empty.
+    pub(super) fn next(&self, to: &mut Vec<Job>) -> Option<()> {
+        let mut state = self.lock();
+        if self.has_work(&state, state.busy - 1) {
+            self.take(&mut state, to);
+            return Some(());
+        }
+        state.busy -= 1;
+        self.called(state, to)
+    }
+
+    fn called(&self, mut state: MutexGuard<'_, State>, to: &mut Vec<Job>) -> Option<()> {
+        loop {
+            if state.calls > 0 {
+                state.calls -= 1;
+                self.take(&mut state, to);
+                return Some(());
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Moves the questions of the next batch out of the queue.
+    fn take(&self, state: &mut State, to: &mut Vec<Job>) {
+        let mut rows = 0;
+        while let Some(job) = state.jobs.front() {
+            if rows > 0 && rows + job.examples.count > self.bounds.batch_max {
+                break;
+            }
+            rows += job.examples.count;
+            to.extend(state.jobs.pop_front());
+        }
+        state.rows -= rows;
+    }
+
+    /// Takes no more questions; those that wait are still answered.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    /// Examples that wait.
+    pub(super) fn rows(&self) -> usize {
+        self.lock().rows
+    }
+
+    /// A worker that panicked left the state whole: nothing here panics while it changes.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

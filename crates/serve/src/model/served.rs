@@ -1,0 +1,134 @@
+//! A version in memory, with everything that is said of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pipeline::LoadedModel;
+use serde_json::{Value, json};
+use store::Store;
+use tensor::DType;
+
+use super::batcher::{Batcher, Limits};
+use crate::error::{Kind, Refusal, ServeError};
+use crate::metrics::{Metrics, VersionMetrics};
+use crate::protocol::{Answer, Examples, Question, Signature, Values};
+
+/// One version of a model that answers.
+pub(crate) struct Served {
+    pub(crate) name: String,
+    /// Its number.
+    pub(crate) number: u32,
+    /// The number as the protocol writes it.
+    pub(crate) version: String,
+    pub(crate) signature: Signature,
+    /// What is told beside the protocol's own metadata: digest, labels, preprocessing, licence, lineage.
+    pub(crate) about: Value,
+    pub(crate) limits: Limits,
+    /// For questions in another form than tensors.
+    pub(crate) model: LoadedModel,
+    pub(crate) metrics: Arc<VersionMetrics>,
+    batcher: Batcher,
+}
+
+impl Served {
+    /// Loads the version that `reference` names, plans it, and lets it answer once on each plan.
+    ///
+    /// Errors   what the store or the engine refuses; outputs that the protocol cannot carry.
+    pub(crate) fn load(
+        store: &Store,
+        reference: &str,
+        limits: Limits,
+        metrics: &Metrics,
+    ) -> Result<Self, ServeError> {
+        let version = store.resolve(reference)?;
+        let model = pipeline::load_model(store, &version.id())?;
+        let signature = Signature::of(model.graph(), &model.input, &model.labels)
+            .map_err(|refusal| ServeError::unservable(version.id(), refusal.message))?;
+        let about = about(store, &model, &version)?;
+        let number = version.version.to_string();
+        let metrics = metrics.version(&version.name, &number);
+        let graph = Arc::new(model.graph().clone());
+        let batcher = Batcher::start(&version.id(), &graph, &signature, limits, &metrics)?;
+        metrics.loaded.set(1);
+        Ok(Served {
+            name: version.name,
+            number: version.version,
+            version: number,
+            signature,
+            about,
+            limits,
+            model,
+            metrics,
+            batcher,
+        })
+    }
+
+    /// `name@N`.
+    pub(crate) fn id(&self) -> String {
+        format!("{}@{}", self.name, self.number)
+    }
+
+    /// The answer to a question, counted.
+    pub(crate) async fn answer(&self, question: &Question, arrived: Instant) -> Result<Answer, Refusal> {
+        let deadline = question.timeout.map(|timeout| arrived + timeout);
+        self.batcher.answer(question.examples.clone(), deadline).await
+    }
+
+    /// Lets every plan answer once, so that the first question finds everything in place.
+    pub(crate) fn warm(&self) -> Result<(), Refusal> {
+        for count in [1, 17] {
+            let zeros = count * self.signature.row_len;
+            let values = match self.signature.dtype {
+                DType::U8 => Values::U8(Bytes::from(vec![0; zeros])),
+                _ => Values::F32(vec![0.0; zeros]),
+            };
+            let answered = self.batcher.answer_blocking(Examples { values, count });
+            // Zeros may be values that the model refuses; that it computes is what counts.
+            if let Err(refusal) = answered
+                && refusal.kind == Kind::Internal
+            {
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a request that ended with `status`.
+    pub(crate) fn count(&self, status: u16, examples: usize, took: Duration) {
+        self.metrics.request(status, examples, took);
+    }
+
+    /// Brings the gauges up to date, before they are read.
+    pub(crate) fn refresh_gauges(&self) {
+        self.metrics.waiting.set(self.batcher.waiting() as i64);
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.metrics.loaded.set(0);
+        self.metrics.share.set(0.0);
+    }
+}
+
+/// What a client may know of a version besides its tensors.
+fn about(store: &Store, model: &LoadedModel, version: &store::ModelVersion) -> Result<Value, ServeError> {
+    let manifest = store.model(&version.id())?.manifest;
+    let annotations = store.about(version)?;
+    let parents: Vec<Value> = store
+        .parents(version)?
+        .iter()
+        .map(|edge| json!({ "relation": edge.relation.name(), "parent": format!("{}@{}", edge.parent.0, edge.parent.1) }))
+        .collect();
+    Ok(json!({
+        "digest": model.digest,
+        "labels": manifest.labels,
+        "preprocessing": manifest.preprocessing,
+        "created_unix_ms": version.created_unix_ms,
+        "aliases": version.aliases,
+        "licence": annotations.licence,
+        "description": annotations.description,
+        "parents": parents,
+    }))
+}

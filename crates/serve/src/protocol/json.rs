@@ -1,0 +1,231 @@
+//! Questions and answers as JSON, with the binary tensor extension: after the JSON part, whose length a header tells,
+//! the raw bytes of tensors follow in order.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+use tensor::DType;
+
+use super::answer::{Answer, Column, columns, length_prefixed};
+use super::numbers::numbers;
+use super::question::{Examples, Question, RawTensor, Values, examples, outputs};
+use super::signature::Signature;
+use crate::error::{Kind, Refusal};
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(default, borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    parameters: Parameters,
+    #[serde(borrow)]
+    inputs: Vec<Input<'a>>,
+    #[serde(default, borrow)]
+    outputs: Option<Vec<Output<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Input<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    datatype: Cow<'a, str>,
+    shape: Vec<i64>,
+    #[serde(default)]
+    parameters: Parameters,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Output<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+/// The parameters that mean something here; others are the caller's.
+#[derive(Deserialize, Default)]
+struct Parameters {
+    binary_data_size: Option<u64>,
+    binary_data: Option<bool>,
+    binary_data_output: Option<bool>,
+    classification: Option<u64>,
+    /// Microseconds, as Triton has it.
+    timeout: Option<u64>,
+}
+
+/// Reads a question. `json_len` is the length of the JSON part if raw bytes follow it.
+///
+/// Errors   anything that is not a question to this model; more than `rows_max` examples.
+pub(crate) fn parse(
+    signature: &Signature,
+    body: &Bytes,
+    json_len: Option<usize>,
+    rows_max: usize,
+) -> Result<Question, Refusal> {
+    let json_len = json_len.unwrap_or(body.len());
+    if json_len > body.len() {
+        let message = format!("the header says {json_len} bytes of JSON, and the body has {}", body.len());
+        return Err(Refusal::invalid(message));
+    }
+    let parsed: Body<'_> = serde_json::from_slice(&body[..json_len])
+        .map_err(|error| Refusal::invalid(format!("the request is no inference request: {error}")))?;
+    let [input] = parsed.inputs.as_slice() else {
+        let name = &signature.input.name;
+        let message = format!("the model takes one input, `{name}`; found {}", parsed.inputs.len());
+        return Err(Refusal::invalid(message));
+    };
+    let raw = RawTensor { name: &input.name, datatype: &input.datatype, shape: &input.shape };
+    let count = examples(signature, &raw, rows_max)?;
+    let rest = body.slice(json_len..);
+    let examples = match (input.parameters.binary_data_size, input.data) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::invalid("an input has both `data` and `binary_data_size`"));
+        }
+        (None, None) => return Err(Refusal::invalid("the input has neither `data` nor `binary_data_size`")),
+        (Some(size), None) if size == rest.len() as u64 => Examples::from_bytes(signature, count, rest)?,
+        (Some(size), None) => {
+            let message =
+                format!("`binary_data_size` is {size}, and {} bytes follow the JSON part", rest.len());
+            return Err(Refusal::invalid(message));
+        }
+        (None, Some(_)) if !rest.is_empty() => {
+            return Err(Refusal::invalid(format!(
+                "{} bytes follow the JSON part, and no input says so",
+                rest.len()
+            )));
+        }
+        (None, Some(data)) => Examples { values: from_json(signature, data, count)?, count },
+    };
+    let binary = parsed.parameters.binary_data_output.unwrap_or(false);
+    let asked = parsed.outputs.iter().flatten().map(|output| {
+        let Parameters { binary_data, classification, .. } = &output.parameters;
+        let classes = classification.map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+        (&*output.name, binary_data.unwrap_or(binary), classes)
+    });
+    Ok(Question {
+        id: parsed.id.map(Cow::into_owned).unwrap_or_default(),
+        examples,
+        wanted: outputs(signature, asked, binary)?,
+        timeout: parsed.parameters.timeout.filter(|&us| us > 0).map(Duration::from_micros),
+    })
+}
+
+fn from_json(signature: &Signature, data: &RawValue, count: usize) -> Result<Values, Refusal> {
+    let wanted = count * signature.row_len;
+    let wrong = |error| Refusal::invalid(format!("`data` of input `{}`: {error}", signature.input.name));
+    match signature.dtype {
+        DType::U8 => numbers(data, wanted).map(|values: Vec<u8>| Values::U8(values.into())).map_err(wrong),
+        _ => numbers(data, wanted).map(Values::F32).map_err(wrong),
+    }
+}
+
+/// An answer as bytes; `json_len` is the length of the JSON part if raw bytes follow it.
+pub(crate) struct JsonAnswer {
+    pub(crate) body: Vec<u8>,
+    pub(crate) json_len: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct AnswerBody<'a> {
+    model_name: &'a str,
+    model_version: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    id: &'a str,
+    outputs: Vec<AnswerOutput<'a>>,
+}
+
+#[derive(Serialize)]
+struct AnswerOutput<'a> {
+    name: &'a str,
+    datatype: &'a str,
+    shape: Vec<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<BinarySize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Column<'a>>,
+}
+
+#[derive(Serialize)]
+struct BinarySize {
+    binary_data_size: usize,
+}
+
+impl Serialize for Column<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Column::Texts(texts) => {
+                let mut list = to.serialize_seq(Some(texts.len()))?;
+                texts.iter().try_for_each(|text| list.serialize_element(text))?;
+                list.end()
+            }
+            Column::Numbers(numbers) => numbers.serialize(to),
+        }
+    }
+}
+
+/// Writes the answer of version `version` of `model`.
+///
+/// Errors   a value that JSON has no number for and that was not asked for as raw bytes.
+pub(crate) fn write(
+    (model, version): (&str, &str),
+    signature: &Signature,
+    question: &Question,
+    answer: &Answer,
+) -> Result<JsonAnswer, Refusal> {
+    let mut raw = Vec::new();
+    let mut written = Vec::with_capacity(question.wanted.len());
+    for (wanted, (port, shape, column)) in
+        question.wanted.iter().zip(columns(signature, &question.wanted, answer))
+    {
+        let datatype = match column {
+            Column::Texts(_) => "BYTES",
+            Column::Numbers(_) => port.datatype,
+        };
+        let mut output = AnswerOutput { name: &port.name, datatype, shape, parameters: None, data: None };
+        if wanted.binary {
+            let before = raw.len();
+            column.write_raw(&mut raw);
+            output.parameters = Some(BinarySize { binary_data_size: raw.len() - before });
+        } else {
+            finite(&port.name, &column)?;
+            output.data = Some(column);
+        }
+        written.push(output);
+    }
+    let body = AnswerBody { model_name: model, model_version: version, id: &question.id, outputs: written };
+    let mut bytes = Vec::with_capacity(256 + raw.len());
+    serde_json::to_writer(&mut bytes, &body)
+        .map_err(|error| Refusal::new(Kind::Internal, format!("the answer cannot be written: {error}")))?;
+    let json_len = question.wanted.iter().any(|wanted| wanted.binary).then_some(bytes.len());
+    bytes.extend(raw);
+    Ok(JsonAnswer { body: bytes, json_len })
+}
+
+fn finite(name: &str, column: &Column<'_>) -> Result<(), Refusal> {
+    match column {
+        Column::Numbers(numbers) if !numbers.iter().all(|number| number.is_finite()) => {
+            let message = format!(
+                "output `{name}` holds a value that is not finite, for which JSON has no number; ask for it with `binary_data`"
+            );
+            Err(Refusal::new(Kind::Internal, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Column<'_> {
+    /// As raw little-endian bytes.
+    pub(crate) fn write_raw(&self, to: &mut Vec<u8>) {
+        match self {
+            Column::Texts(texts) => length_prefixed(texts.iter().map(|text| &**text), to),
+            Column::Numbers(numbers) => to.extend(numbers.iter().flat_map(|number| number.to_le_bytes())),
+        }
+    }
+}

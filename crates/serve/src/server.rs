@@ -1,0 +1,178 @@
+//! A server from its options to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::error::ServeError;
+use crate::listen::{Bounds, listen};
+use crate::metrics::Metrics;
+use crate::model::Limits;
+use crate::observe::{Happening, Observer};
+use crate::repository::{Follow, Repository};
+
+/// What to serve, and how.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// `name`, `name@alias` or `name@N`; every model of the store if empty.
+    pub models: Vec<String>,
+    /// Where REST is spoken.
+    pub rest: SocketAddr,
+    /// Where gRPC is spoken; nowhere if `None`.
+    pub grpc: Option<SocketAddr>,
+    /// What each version may use.
+    pub limits: Limits,
+    /// Bytes of one request, unpacked.
+    pub body_max: usize,
+    /// Connections at a time on each port.
+    pub connections_max: usize,
+    /// Threads that read and write connections.
+    pub connection_threads: usize,
+    /// How often the store is asked whether an alias has moved.
+    pub follow_every: Duration,
+    /// How long requests in flight may take when the server ends.
+    pub drain: Duration,
+}
+
+/// A server that answers. Dropping it ends it without waiting for requests in flight; [`Server::stop`] waits.
+pub struct Server {
+    /// Where REST is spoken.
+    pub rest: SocketAddr,
+    /// Where gRPC is spoken, if anywhere.
+    pub grpc: Option<SocketAddr>,
+    end: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    runtime: Runtime,
+}
+
+impl Server {
+    /// Loads the models, opens the ports and answers from then on, on threads of its own.
+    ///
+    /// Errors   a reference that names nothing; a model that cannot be served; a port that is taken.
+    pub fn start(store: Store, options: ServeOptions, observer: Observer) -> Result<Self, ServeError> {
+        let metrics = Arc::new(Metrics::new());
+        let repository = Repository::new(store, metrics.clone(), options.limits, observer.clone());
+        load(&repository, &options.models)?;
+        let app = Arc::new(App::new(repository, metrics, options.body_max));
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime =
+            builder.enable_all().thread_name("connections").worker_threads(options.connection_threads.max(1));
+        let runtime = runtime.build().map_err(ServeError::io("start threads"))?;
+        let (end, ended) = watch::channel(false);
+        let open = async {
+            let grpc = match options.grpc {
+                Some(address) => Some(open(address).await?),
+                None => None,
+            };
+            Ok::<_, ServeError>((open(options.rest).await?, grpc))
+        };
+        let (rest, grpc) = runtime.block_on(open)?;
+        let address =
+            |listener: &TcpListener| listener.local_addr().map_err(ServeError::io("read a port's number"));
+        let (rest_address, grpc_address) = (address(&rest)?, grpc.as_ref().map(address).transpose()?);
+        observer.tell(Happening::Listening { rest: rest_address, grpc: grpc_address });
+        let serving = runtime.spawn(serve(app, rest, grpc, options, observer, ended));
+        Ok(Server { rest: rest_address, grpc: grpc_address, end, serving, runtime })
+    }
+
+    /// Takes no more connections, lets requests in flight finish, and ends.
+    pub fn stop(self) {
+        let Server { end, serving, runtime, .. } = self;
+        end.send_replace(true);
+        // A failure in there was told to the observer, or is a panic that this thread should not share.
+        let _ = runtime.block_on(serving);
+    }
+}
+
+/// Answers until `end` turns true and what is in flight is done.
+async fn serve(
+    app: Arc<App>,
+    rest: TcpListener,
+    grpc: Option<TcpListener>,
+    options: ServeOptions,
+    observer: Observer,
+    mut end: watch::Receiver<bool>,
+) {
+    let bounds = Bounds { connections_max: options.connections_max, drain: options.drain };
+    let router = crate::rest::router(app.clone());
+    let mut doors = vec![tokio::spawn(listen(app.clone(), rest, router, bounds, end.clone()))];
+    if let Some(listener) = grpc {
+        let router = tonic::service::Routes::new(crate::grpc::service(app.clone())).into_axum_router();
+        doors.push(tokio::spawn(listen(app.clone(), listener, router, bounds, end.clone())));
+    }
+    let following = tokio::spawn(follow(app.clone(), options.follow_every, end.clone()));
+    // An error means that nobody can say so any more: then it ends as well.
+    let _ = end.wait_for(|&end| end).await;
+    app.drain();
+    observer.tell(Happening::Draining);
+    for door in doors {
+        let _ = door.await;
+    }
+    following.abort();
+}
+
+async fn open(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(ServeError::io(format!("listen at {address}")))
+}
+
+/// Loads what `models` name.
+fn load(repository: &Repository, models: &[String]) -> Result<(), ServeError> {
+    let all: Vec<String>;
+    let models = match models {
+        [] => {
+            all = repository.store().list_models()?.into_iter().map(|model| model.newest.name).collect();
+            &all
+        }
+        some => some,
+    };
+    for reference in models {
+        let (name, follow) = followed(&repository.store(), reference)?;
+        repository.load(&name, follow)?;
+    }
+    Ok(())
+}
+
+/// The alias that a bare name stands for, where there is one.
+const PRODUCTION: &str = "production";
+
+/// What a reference asks to be followed. A bare name follows `production` if the model has that alias, else its newest version.
+fn followed(store: &Store, reference: &str) -> Result<(String, Follow), ServeError> {
+    let version = store.resolve(reference)?; // says what there is instead
+    let follow = match reference.rsplit_once('@') {
+        Some((_, alias)) if alias.parse::<u32>().is_err() => Follow::Alias(alias.to_owned()),
+        Some(_) => Follow::Pinned(version.version),
+        None if reference != version.name => Follow::Pinned(version.version), // a digest
+        None => match store.resolve(&format!("{reference}@{PRODUCTION}")) {
+            Ok(_) => Follow::Alias(PRODUCTION.to_owned()),
+            Err(_) => Follow::Newest,
+        },
+    };
+    Ok((version.name, follow))
+}
+
+/// Asks the store at intervals whether another version should answer.
+async fn follow(app: Arc<App>, every: Duration, mut end: watch::Receiver<bool>) {
+    let mut seen = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = end.wait_for(|&end| end) => return,
+        }
+        let app = app.clone();
+        let looking = tokio::task::spawn_blocking(move || {
+            let now = app.repository.store().newest_event().ok();
+            if now.is_none() || now != seen {
+                app.repository.follow();
+            }
+            now
+        });
+        seen = looking.await.unwrap_or(None);
+    }
+}
