@@ -39,6 +39,24 @@ pub fn read_images(
     Ok(Tensor::new([1, channels.count(), height, width], pixels))
 }
 
+/// The pixels of one PNG or JPEG image in memory, `u8` [channels, height, width], brought to size and colours as in training.
+/// `name` is what diagnostics call it.
+///
+/// Errors: bytes that are no such image, damaged or larger than the limits.
+pub fn image_pixels(
+    name: &Path,
+    bytes: &[u8],
+    channels: Channels,
+    height: usize,
+    width: usize,
+) -> Result<Vec<u8>, Diagnostic> {
+    let shape = ImageShape { channels, height, width };
+    shape.check().map_or(Ok(()), Err)?;
+    let mut pixels = Vec::with_capacity(shape.bytes());
+    append_pixels(name, bytes, shape, &mut pixels)?;
+    Ok(pixels)
+}
+
 fn read_idx(stored: &Stored, shape: ImageShape) -> Result<Tensor, DataError> {
     let file = match IdxFile::open(stored, IdxKind::Images) {
         Err(DataError::Invalid(found)) if found.0.iter().any(|one| one.code == "idx-magic") => {

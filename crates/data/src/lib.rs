@@ -47,7 +47,7 @@ pub use choose::{few_per_class, keep_classes, without_unused};
 pub use dataset::{Dataset, Forecast, Layout, Target, gather, input_digests};
 pub use embedded::embedded_names;
 pub use error::DataError;
-pub use inputs::read_images;
+pub use inputs::{image_pixels, read_images};
 pub use load::{fingerprint, load};
 pub use look::{ColumnKind, ColumnLook, Guess, IdxLook, ImagesLook, Look, TableLook, look};
 pub use order::{batch, epoch_order};

@@ -28,6 +28,8 @@ pub(crate) struct Program {
     level: Level,
     /// Number of lanes, and the buffers whose lanes behind the last example have to be zero.
     zero_beyond: (usize, Vec<Slot>),
+    /// How often it was run.
+    turns: AtomicUsize,
 }
 
 impl Program {
@@ -36,7 +38,8 @@ impl Program {
     pub(crate) fn new(steps: Vec<Box<dyn Step>>, buffers: &[BufferSpec], level: Level) -> Self {
         let (len, places) = place(&steps, buffers);
         let barriers = find_barriers(&steps, &places);
-        Program { steps, barriers, memory: Memory::new(len, places), level, zero_beyond: (1, Vec::new()) }
+        let memory = Memory::new(len, places);
+        Program { steps, barriers, memory, level, zero_beyond: (1, Vec::new()), turns: AtomicUsize::new(0) }
     }
 
     /// States which buffers of `lanes` lanes hold zeros behind the last example; debug builds check it.
@@ -87,6 +90,7 @@ impl Program {
     ) -> Result<(), GraphError> {
         feed.check(order);
         let meeting = Meeting::new(threads);
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         let stop = AtomicUsize::new(usize::MAX);
         let failure = Mutex::new(None);
         let worker = |thread: usize, after: &mut dyn FnMut(usize, &Memory) -> Flow| {
@@ -104,7 +108,7 @@ impl Program {
                     learning_rate: schedule.learning_rate,
                     failure: &failure,
                 };
-                self.run_batch(&cx, thread, threads, &meeting);
+                self.run_batch(&cx, turn + index, (thread, threads), &meeting);
                 if thread == 0 && (cx.has_failed() || after(index, &self.memory) == Flow::Stop) {
                     // Takes effect after the next batch's first meeting at the latest on every thread alike:
                     // the others may already be inside the next batch, so that one is the last.
@@ -125,13 +129,18 @@ impl Program {
         }
     }
 
-    fn run_batch(&self, cx: &Context<'_>, thread: usize, threads: usize, meeting: &Meeting) {
+    /// Computes one batch. The pieces of a step are independent; every other `turn` takes them backwards, so that the weights read last
+    /// are those read next: where they do not fit into a core's cache, a part of them is still there, and going round and round
+    /// would find none.
+    fn run_batch(&self, cx: &Context<'_>, turn: usize, (thread, threads): (usize, usize), meeting: &Meeting) {
         for (step, &barrier) in self.steps.iter().zip(&self.barriers) {
             if barrier {
                 meeting.wait();
             }
-            for piece in step.pieces().of_thread(thread, threads) {
-                step.run(piece, cx);
+            let pieces = step.pieces().of_thread(thread, threads);
+            match turn % 2 {
+                0 => pieces.for_each(|piece| step.run(piece, cx)),
+                _ => pieces.rev().for_each(|piece| step.run(piece, cx)),
             }
             if cfg!(debug_assertions) && threads == 1 {
                 self.check_zero_beyond(step.as_ref(), cx.live());

@@ -12,6 +12,7 @@ use store::Store;
 use tensor::{DType, Data, Shape, Tensor};
 
 use crate::error::RunError;
+use crate::inheritance::FEATURES_ROLE;
 use crate::metrics::greatest;
 use crate::package::unpack;
 use crate::source::source_of;
@@ -27,6 +28,8 @@ pub struct LoadedModel {
     pub labels: Vec<String>,
     /// What it takes.
     pub input: ModelInput,
+    /// The names of a table's columns in the order of the input; empty for pictures, and where a version did not keep them.
+    pub features: Vec<String>,
     /// The resolved scheme's text.
     scheme: String,
     /// From raw input to answer.
@@ -110,9 +113,19 @@ pub fn load_model(store: &Store, reference: &str) -> Result<LoadedModel, RunErro
         digest: model.version.digest.to_string(),
         labels: model.manifest.labels.clone(),
         input,
+        features: feature_names(store, &model.version)?,
         scheme: store.scheme(&model.version)?,
         graph,
     })
+}
+
+/// The names of the input's columns, as the version kept them.
+fn feature_names(store: &Store, version: &store::ModelVersion) -> Result<Vec<String>, RunError> {
+    match store.attachment(version, FEATURES_ROLE)? {
+        None => Ok(Vec::new()),
+        Some(list) => serde_json::from_slice(&list)
+            .map_err(|error| RunError::damaged("the list of a model's features", error)),
+    }
 }
 
 fn model_input(graph: &Graph, input: ValueId) -> Result<ModelInput, RunError> {

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use hyper::HeaderMap;
+
+use crate::access::{Access, Caller};
+use crate::error::Refusal;
 use crate::metrics::Metrics;
+use crate::model::Served;
 use crate::repository::Repository;
 
 /// The server behind both transports.
@@ -12,6 +17,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// Bytes of one request's body, unpacked.
     pub(crate) body_max: usize,
+    /// Who may ask; everybody if `None`.
+    access: Option<Access>,
     /// No new connections are taken.
     draining: AtomicBool,
 }
@@ -26,14 +33,49 @@ pub(crate) const EXTENSIONS: [&str; 3] = ["binary_tensor_data", "classification"
 pub(crate) const PLATFORM: &str = "heirloom_graph";
 
 impl App {
-    pub(crate) fn new(repository: Repository, metrics: Arc<Metrics>, body_max: usize) -> Self {
-        App { repository, metrics, body_max, draining: AtomicBool::new(false) }
+    pub(crate) fn new(
+        repository: Repository,
+        metrics: Arc<Metrics>,
+        body_max: usize,
+        access: Option<Access>,
+    ) -> Self {
+        App { repository, metrics, body_max, access, draining: AtomicBool::new(false) }
     }
 
     /// Whether every model answers and the server does not end.
     pub(crate) fn is_ready(&self) -> bool {
         let slots = self.repository.slots();
         !self.draining.load(Ordering::Acquire) && slots.values().all(|slot| slot.current.load().is_some())
+    }
+
+    /// Lets the sender of these headers in; `None` where everybody may.
+    ///
+    /// Errors   nobody that is known; a rate that is used up. Both are counted.
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
+        let admitted = self.access.as_ref().map(|access| access.admit(headers)).transpose();
+        admitted.inspect_err(|refusal| self.metrics.refused(refusal.kind.status()))
+    }
+
+    /// The version that answers `headers`' sender for `name`.
+    ///
+    /// Errors   as [`App::admit`]; a model that the sender may not use; as [`Repository::pick`]. All are counted.
+    pub(crate) fn pick(
+        &self,
+        headers: &HeaderMap,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<Arc<Served>, Refusal> {
+        let caller = self.admit(headers)?;
+        let allowed = caller.map_or(Ok(()), |caller| caller.may_use(name));
+        let picked = allowed.and_then(|()| self.repository.pick(name, version));
+        picked.inspect_err(|refusal| self.metrics.refused(refusal.kind.status()))
+    }
+
+    /// Whether `headers`' sender may load and unload models.
+    ///
+    /// Errors   as [`App::admit`]; it may not.
+    pub(crate) fn may_control(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        self.admit(headers)?.map_or(Ok(()), |caller| caller.may_control())
     }
 
     pub(crate) fn drain(&self) {

@@ -13,6 +13,8 @@ pub enum Kind {
     Forbidden,
     /// No such model, version or path: 404, `NOT_FOUND`.
     Unknown,
+    /// The request did not arrive in time: 408, `DEADLINE_EXCEEDED`.
+    Slow,
     /// More bytes or rows than the limit: 413, `INVALID_ARGUMENT`.
     TooLarge,
     /// Bytes of a kind that nothing here reads: 415, `INVALID_ARGUMENT`.
@@ -61,6 +63,7 @@ impl Kind {
             Kind::Unauthenticated => 401,
             Kind::Forbidden => 403,
             Kind::Unknown => 404,
+            Kind::Slow => 408,
             Kind::TooLarge => 413,
             Kind::UnknownMedia => 415,
             Kind::Overloaded => 429,
@@ -80,7 +83,7 @@ impl Kind {
             Kind::Overloaded => tonic::Code::ResourceExhausted,
             Kind::Internal => tonic::Code::Internal,
             Kind::Unavailable => tonic::Code::Unavailable,
-            Kind::Late => tonic::Code::DeadlineExceeded,
+            Kind::Late | Kind::Slow => tonic::Code::DeadlineExceeded,
         }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! This is the only crate that knows HTTP. It prints nothing: what happens is told to an [`Observer`].
 
+mod access;
 mod app;
 mod error;
 mod grpc;
@@ -14,12 +15,16 @@ mod listen;
 mod metrics;
 mod model;
 mod observe;
+mod predict;
 mod protocol;
 mod repository;
 mod rest;
 mod server;
+mod tls;
 
+pub use access::{Access, NewKey, new_key, parse_access};
 pub use error::{Kind, Refusal, ServeError};
 pub use model::Limits;
 pub use observe::{Happening, Observer};
 pub use server::{ServeOptions, Server};
+pub use tls::Tls;

@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::app::App;
+use crate::tls::Tls;
 
 /// A client has so long to send a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Headers of a request.
@@ -38,7 +39,7 @@ pub(crate) async fn listen(
     app: Arc<App>,
     listener: TcpListener,
     router: Router,
-    bounds: Bounds,
+    (bounds, tls): (Bounds, Option<Tls>),
     mut end: watch::Receiver<bool>,
 ) {
     let permits = Arc::new(Semaphore::new(bounds.connections_max));
@@ -60,13 +61,24 @@ pub(crate) async fn listen(
         // Answers are small and waited for; joining them with later ones would only delay them.
         let _ = stream.set_nodelay(true);
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        let app = app.clone();
+        let (builder, watcher, app) = (builder.clone(), graceful.watcher(), app.clone());
         app.metrics.connections.inc();
+        let tls = tls.clone();
         tokio::spawn(async move {
             // A connection that breaks is its client's affair.
-            let _ = connection.await;
+            let _ = match tls {
+                None => {
+                    watcher.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned()).await
+                }
+                Some(tls) => match tls.accept(stream).await {
+                    Some(stream) => {
+                        watcher
+                            .watch(builder.serve_connection(TokioIo::new(stream), service).into_owned())
+                            .await
+                    }
+                    None => Ok(()),
+                },
+            };
             app.metrics.connections.dec();
             drop(permit);
         });

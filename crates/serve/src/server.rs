@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::Diagnostic;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::access::Access;
 use crate::app::App;
 use crate::error::ServeError;
 use crate::listen::{Bounds, listen};
@@ -17,9 +19,10 @@ use crate::metrics::Metrics;
 use crate::model::Limits;
 use crate::observe::{Happening, Observer};
 use crate::repository::{Follow, Repository};
+use crate::tls::Tls;
 
 /// What to serve, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServeOptions {
     /// `name`, `name@alias` or `name@N`; every model of the store if empty.
     pub models: Vec<String>,
@@ -31,6 +34,10 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// Bytes of one request, unpacked.
     pub body_max: usize,
+    /// Whether a port that other machines reach may be open to anyone.
+    pub anyone: bool,
+    /// What encrypts both ports; nothing if `None`.
+    pub tls: Option<Tls>,
     /// Connections at a time on each port.
     pub connections_max: usize,
     /// Threads that read and write connections.
@@ -56,11 +63,17 @@ impl Server {
     /// Loads the models, opens the ports and answers from then on, on threads of its own.
     ///
     /// Errors   a reference that names nothing; a model that cannot be served; a port that is taken.
-    pub fn start(store: Store, options: ServeOptions, observer: Observer) -> Result<Self, ServeError> {
+    pub fn start(
+        store: Store,
+        options: ServeOptions,
+        access: Option<Access>,
+        observer: Observer,
+    ) -> Result<Self, ServeError> {
+        check_doors(&options, access.is_some())?;
         let metrics = Arc::new(Metrics::new());
         let repository = Repository::new(store, metrics.clone(), options.limits, observer.clone());
         load(&repository, &options.models)?;
-        let app = Arc::new(App::new(repository, metrics, options.body_max));
+        let app = Arc::new(App::new(repository, metrics, options.body_max, access));
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime =
             builder.enable_all().thread_name("connections").worker_threads(options.connection_threads.max(1));
@@ -101,11 +114,12 @@ async fn serve(
     mut end: watch::Receiver<bool>,
 ) {
     let bounds = Bounds { connections_max: options.connections_max, drain: options.drain };
+    let tls = options.tls;
     let router = crate::rest::router(app.clone());
-    let mut doors = vec![tokio::spawn(listen(app.clone(), rest, router, bounds, end.clone()))];
+    let mut doors = vec![tokio::spawn(listen(app.clone(), rest, router, (bounds, tls.clone()), end.clone()))];
     if let Some(listener) = grpc {
         let router = tonic::service::Routes::new(crate::grpc::service(app.clone())).into_axum_router();
-        doors.push(tokio::spawn(listen(app.clone(), listener, router, bounds, end.clone())));
+        doors.push(tokio::spawn(listen(app.clone(), listener, router, (bounds, tls), end.clone())));
     }
     let following = tokio::spawn(follow(app.clone(), options.follow_every, end.clone()));
     // An error means that nobody can say so any more: then it ends as well.
@@ -116,6 +130,18 @@ async fn serve(
         let _ = door.await;
     }
     following.abort();
+}
+
+/// Refuses to let the whole network ask whatever it likes.
+fn check_doors(options: &ServeOptions, guarded: bool) -> Result<(), ServeError> {
+    let open =
+        [Some(options.rest), options.grpc].into_iter().flatten().find(|address| !address.ip().is_loopback());
+    let (Some(address), false, false) = (open, guarded, options.anyone) else { return Ok(()) };
+    let message = format!("{address} can be reached from other machines, and nothing says who may ask");
+    let mistake = Diagnostic::new("open-to-anyone", message)
+        .help("say who may ask: `--access FILE`; `heirloom key api NAME` makes a key")
+        .help("or listen at 127.0.0.1, or let anyone ask: `--anyone`");
+    Err(ServeError::Mistake(mistake))
 }
 
 async fn open(address: SocketAddr) -> Result<TcpListener, ServeError> {

@@ -16,6 +16,13 @@ pub(crate) enum Key {
         #[command(flatten)]
         json: Json,
     },
+    /// Makes an API key for `serve --access`: shows the key once, and the lines for the access file
+    Api {
+        /// What the access file calls its holder
+        name: String,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Lets the store trust a public key under a name
     Trust {
         /// What the store calls it

@@ -1,6 +1,7 @@
 //! `heirloom serve`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -37,6 +38,18 @@ pub(crate) struct Serve {
     /// Connections at a time on each port
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) connections: u32,
+    /// Who may ask: a file with API keys and how tokens are checked
+    #[arg(long, value_name = "FILE")]
+    pub(crate) access: Option<PathBuf>,
+    /// Let anyone ask although other machines reach the port
+    #[arg(long)]
+    pub(crate) anyone: bool,
+    /// Certificate (PEM, with those that vouch for it) that encrypts both ports
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: StoreChoice,
 }

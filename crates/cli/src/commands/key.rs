@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base::Diagnostic;
 use provenance::{NamedKey, PublicKey, SigningKey, trusted_keys};
 use serde_json::{Value, json};
 use store::{Store, TrustedKey};
@@ -23,10 +24,29 @@ const DIGITS_SHOWN: usize = 16;
 pub(crate) fn command(command: Key) -> Result<(), Failure> {
     match command {
         Key::New { file, json } => new(&file, json),
+        Key::Api { name, json } => api(&name, json),
         Key::Trust { name, file, json, store } => trust(&store.open()?, name, &file, json),
         Key::List { json, store } => list(&store.open()?, json),
         Key::Require { names, json, store } => require(&store.open()?, &names, json),
     }
+}
+
+/// Makes an API key. The key itself goes to standard output alone, so that it can be piped to where it is kept.
+fn api(name: &str, json: Json) -> Result<(), Failure> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if name.is_empty() || !name.chars().all(plain) {
+        let message = format!("`{name}` cannot name the holder of a key");
+        return Err(Diagnostic::new("key-name", message).help("use letters, digits, `-` and `_`").into());
+    }
+    let made = serve::new_key()?;
+    if json.wanted {
+        return terminal::print_json(&json!({ "name": name, "key": made.key, "sha256": made.sha256 }));
+    }
+    terminal::say(&format!(
+        "for the access file:\n[key.{name}]\nsha256 = \"{}\"\n\nthe key, shown this once:",
+        made.sha256
+    ));
+    terminal::print(&format!("{}\n", made.key))
 }
 
 /// The private key in `file`.

@@ -1,9 +1,11 @@
 //! `heirloom serve`.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use base::Diagnostic;
-use serve::{Happening, Limits, Observer, ServeError, ServeOptions, Server};
+use serve::{Access, Happening, Limits, Observer, ServeError, ServeOptions, Server, Tls, parse_access};
 
 use super::run::threads;
 use crate::arguments::Serve;
@@ -29,18 +31,44 @@ pub(crate) fn serve(arguments: &Serve) -> Result<(), Failure> {
         rest: arguments.bind,
         grpc: (!arguments.no_grpc).then_some(arguments.grpc_bind),
         limits: Limits { workers, queue_rows_max, request_rows_max: queue_rows_max },
+        anyone: arguments.anyone,
+        tls: tls(arguments)?,
         body_max: (arguments.body_max as usize) << 20,
         connections_max: arguments.connections as usize,
         connection_threads: threads(None),
         follow_every: FOLLOW_EVERY,
         drain: DRAIN,
     };
-    let server = Server::start(store, options, Observer::new(|happening| terminal::say(&line(&happening))))?;
+    let observer = Observer::new(|happening| terminal::say(&line(&happening)));
+    let server = Server::start(store, options, access(arguments)?, observer)?;
     while !interrupt.is_asked() {
         std::thread::sleep(SIGNAL_EVERY);
     }
     server.stop();
     Ok(())
+}
+
+/// Who may ask, as the file says.
+fn access(arguments: &Serve) -> Result<Option<Access>, Failure> {
+    let Some(path) = &arguments.access else { return Ok(None) };
+    let text = String::from_utf8(read(path)?).map_err(|_| wrong_file(path, "it is no text"))?;
+    let beside = |name: &str| fs::read(path.parent().unwrap_or(Path::new("")).join(name));
+    Ok(Some(parse_access(path, &text, beside)?))
+}
+
+fn tls(arguments: &Serve) -> Result<Option<Tls>, Failure> {
+    match (&arguments.tls_certificate, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Ok(Some(Tls::from_pem(&read(certificate)?, &read(key)?)?)),
+        _ => Ok(None),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| wrong_file(path, &error.to_string()))
+}
+
+fn wrong_file(path: &Path, reason: &str) -> Failure {
+    Diagnostic::new("unreadable-file", format!("cannot read {}: {reason}", path.display())).into()
 }
 
 /// One line for people.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{Stream, StreamExt};
+use hyper::HeaderMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::{question, response};
@@ -13,7 +14,7 @@ use super::inference::model_metadata_response::TensorMetadata;
 use super::inference::repository_index_response::ModelIndex;
 use super::inference::*;
 use crate::app::{App, EXTENSIONS, NAME, PLATFORM, VERSION};
-use crate::error::Refusal;
+use crate::error::{Kind, Refusal};
 use crate::protocol::Port;
 
 /// The service behind tonic's codec, with its limits.
@@ -33,11 +34,20 @@ fn wanted(version: &str) -> Option<&str> {
     Some(version).filter(|version| !version.is_empty())
 }
 
+/// The headers and the message.
+fn parts<T>(request: Request<T>) -> (HeaderMap, T) {
+    let (metadata, _, message) = request.into_parts();
+    (metadata.into_headers(), message)
+}
+
 impl Calls {
-    async fn answer(&self, mut request: ModelInferRequest) -> Result<ModelInferResponse, Refusal> {
+    async fn answer(
+        &self,
+        headers: &HeaderMap,
+        mut request: ModelInferRequest,
+    ) -> Result<ModelInferResponse, Refusal> {
         let arrived = Instant::now();
-        let picked = self.app.repository.pick(&request.model_name, wanted(&request.model_version));
-        let served = picked.inspect_err(|refusal| self.app.metrics.refused(refusal.kind.status()))?;
+        let served = self.app.pick(headers, &request.model_name, wanted(&request.model_version))?;
         let answered = async {
             let question = question(&served.signature, &mut request, served.limits.request_rows_max)?;
             let answer = served.answer(&question, arrived).await?;
@@ -77,8 +87,16 @@ impl GrpcInferenceService for Calls {
         &self,
         request: Request<ModelReadyRequest>,
     ) -> Result<Response<ModelReadyResponse>, Status> {
-        let ModelReadyRequest { name, version } = request.into_inner();
-        let ready = self.app.repository.pick(&name, wanted(&version)).is_ok();
+        let (headers, ModelReadyRequest { name, version }) = parts(request);
+        let ready = match self.app.pick(&headers, &name, wanted(&version)) {
+            Ok(_) => true,
+            Err(refusal)
+                if matches!(refusal.kind, Kind::Unauthenticated | Kind::Forbidden | Kind::Overloaded) =>
+            {
+                return Err(refusal.into());
+            }
+            Err(_) => false,
+        };
         Ok(Response::new(ModelReadyResponse { ready }))
     }
 
@@ -97,8 +115,8 @@ impl GrpcInferenceService for Calls {
         &self,
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
-        let ModelMetadataRequest { name, version } = request.into_inner();
-        let served = self.app.repository.pick(&name, wanted(&version))?;
+        let (headers, ModelMetadataRequest { name, version }) = parts(request);
+        let served = self.app.pick(&headers, &name, wanted(&version))?;
         let port = |port: &Port| TensorMetadata {
             name: port.name.clone(),
             datatype: port.datatype.to_owned(),
@@ -117,7 +135,8 @@ impl GrpcInferenceService for Calls {
         &self,
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
-        Ok(Response::new(self.answer(request.into_inner()).await?))
+        let (headers, request) = parts(request);
+        Ok(Response::new(self.answer(&headers, request).await?))
     }
 
     /// Questions are answered one after another, in their order; one that is refused does not end the stream.
@@ -126,12 +145,14 @@ impl GrpcInferenceService for Calls {
         request: Request<Streaming<ModelInferRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let calls = self.clone();
-        let answers = request.into_inner().then(move |request| {
-            let calls = calls.clone();
+        let (headers, requests) = parts(request);
+        let headers = Arc::new(headers);
+        let answers = requests.then(move |request| {
+            let (calls, headers) = (calls.clone(), headers.clone());
             async move {
                 let request = request?;
                 let id = request.id.clone();
-                Ok(match calls.answer(request).await {
+                Ok(match calls.answer(&headers, request).await {
                     Ok(response) => ModelStreamInferResponse {
                         error_message: String::new(),
                         infer_response: Some(response),
@@ -150,8 +171,11 @@ impl GrpcInferenceService for Calls {
         &self,
         request: Request<RepositoryIndexRequest>,
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
-        let only_ready = request.into_inner().ready;
-        let entries = self.app.repository.index().into_iter().filter(|entry| entry.ready || !only_ready);
+        let (headers, RepositoryIndexRequest { ready: only_ready, .. }) = parts(request);
+        let caller = self.app.admit(&headers)?;
+        let may_use = |name: &str| caller.as_ref().is_none_or(|caller| caller.may_use(name).is_ok());
+        let entries = self.app.repository.index().into_iter();
+        let entries = entries.filter(|entry| (entry.ready || !only_ready) && may_use(&entry.name));
         let models = entries.map(|entry| ModelIndex {
             name: entry.name,
             version: entry.version.unwrap_or_default(),
@@ -165,7 +189,9 @@ impl GrpcInferenceService for Calls {
         &self,
         request: Request<RepositoryModelLoadRequest>,
     ) -> Result<Response<RepositoryModelLoadResponse>, Status> {
-        crate::repository::load_named(self.app.clone(), request.into_inner().model_name).await?;
+        let (headers, request) = parts(request);
+        self.app.may_control(&headers)?;
+        crate::repository::load_named(self.app.clone(), request.model_name).await?;
         Ok(Response::new(RepositoryModelLoadResponse {}))
     }
 
@@ -173,7 +199,9 @@ impl GrpcInferenceService for Calls {
         &self,
         request: Request<RepositoryModelUnloadRequest>,
     ) -> Result<Response<RepositoryModelUnloadResponse>, Status> {
-        self.app.repository.unload(&request.into_inner().model_name)?;
+        let (headers, request) = parts(request);
+        self.app.may_control(&headers)?;
+        self.app.repository.unload(&request.model_name)?;
         Ok(Response::new(RepositoryModelUnloadResponse {}))
     }
 }

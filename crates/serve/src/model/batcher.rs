@@ -1,16 +1,17 @@
 //! The threads that compute the answers of one version of a model.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use engine::EngineError;
 use graph::Graph;
+use tensor::DType;
 use tokio::sync::oneshot;
 
 use super::plans::{BATCHES, Plans};
-use super::queue::{Bounds, Job, Queue};
+use super::queue::{Bounds, Job, Queue, Turn};
 use crate::error::{Kind, Refusal, ServeError};
 use crate::metrics::VersionMetrics;
 use crate::protocol::{Answer, Examples, Signature};
@@ -26,10 +27,24 @@ pub struct Limits {
     pub request_rows_max: usize,
 }
 
+/// A single question is computed where it arrived if that took less than this when it was tried.
+const HERE_MAX: Duration = Duration::from_millis(1);
+
 /// Computes answers, several questions at a time.
 pub(crate) struct Batcher {
-    queue: Arc<Queue>,
-    workers: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Whether a lone question may be computed on the thread that brought it.
+    here: AtomicBool,
+}
+
+/// What the workers share.
+struct Shared {
+    queue: Queue,
+    graph: Arc<Graph>,
+    signature: (DType, usize),
+    /// One set of plans for each worker; whoever computes takes a free one. Empty where a panic left one unusable.
+    plans: Vec<Mutex<Option<Plans>>>,
+    metrics: Arc<VersionMetrics>,
 }
 
 impl Batcher {
@@ -38,25 +53,25 @@ impl Batcher {
     /// Errors   a graph that the engine refuses; a thread that the system refuses.
     pub(crate) fn start(
         name: &str,
-        graph: &Arc<Graph>,
+        graph: Arc<Graph>,
         signature: &Signature,
         limits: Limits,
-        metrics: &Arc<VersionMetrics>,
+        metrics: Arc<VersionMetrics>,
     ) -> Result<Self, ServeError> {
         let workers = limits.workers.max(1);
         let (batch_min, batch_max) = (BATCHES[0], BATCHES[BATCHES.len() - 1]);
         let bounds = Bounds { rows_max: limits.queue_rows_max, batch_max, batch_min, workers };
-        let queue = Arc::new(Queue::new(bounds));
+        let signature = (signature.dtype, signature.row_len);
+        let plan = || Plans::new(&graph, signature).map(|plans| Mutex::new(Some(plans)));
+        let plans =
+            (0..workers).map(|_| plan()).collect::<Result<_, _>>().map_err(pipeline::RunError::from)?;
+        let shared = Arc::new(Shared { queue: Queue::new(bounds), graph, signature, plans, metrics });
         // From here on a failure drops the batcher, which ends the workers that have started.
-        let mut batcher = Batcher { queue: queue.clone(), workers: Vec::new() };
+        let batcher = Batcher { shared, here: AtomicBool::new(false) };
         for number in 0..workers {
-            let (graph, dtype, row_len) = (graph.clone(), signature.dtype, signature.row_len);
-            let plan = move || Plans::new(&graph, dtype, row_len);
-            let mut plans = Some(plan().map_err(pipeline::RunError::from)?);
-            let (queue, metrics) = (queue.clone(), metrics.clone());
+            let shared = batcher.shared.clone();
             let thread = std::thread::Builder::new().name(format!("{name} {number}"));
-            let work = move || work(&queue, &metrics, &mut plans, &plan);
-            batcher.workers.push(thread.spawn(work).map_err(ServeError::io("start a thread"))?);
+            thread.spawn(move || shared.work()).map_err(ServeError::io("start a thread"))?;
         }
         Ok(batcher)
     }
@@ -70,7 +85,11 @@ impl Batcher {
         deadline: Option<Instant>,
     ) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(Job { examples, reply, queued: Instant::now(), deadline })?;
+        let job = Job { examples, reply, queued: Instant::now(), deadline };
+        match self.turn(&job) {
+            Some(_turn) => self.shared.compute(&mut vec![job]),
+            None => self.shared.queue.push(job)?,
+        }
         let late = || Refusal::new(Kind::Late, "the deadline passed before the answer was computed");
         let answer = match deadline {
             None => answer.await,
@@ -82,40 +101,91 @@ impl Batcher {
     /// The answer to `examples`, for a thread that may wait.
     pub(crate) fn answer_blocking(&self, examples: Examples) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(Job { examples, reply, queued: Instant::now(), deadline: None })?;
+        self.shared.queue.push(Job { examples, reply, queued: Instant::now(), deadline: None })?;
         answer.blocking_recv().unwrap_or_else(|_| Err(failed()))
+    }
+
+    /// The right to compute `job` at once, where it is.
+    fn turn(&self, job: &Job) -> Option<Turn<'_>> {
+        let may = job.examples.count <= BATCHES[0] && self.here.load(Ordering::Relaxed);
+        if may { self.shared.queue.turn() } else { None }
+    }
+
+    /// Lets questions that took as long as `took` be computed where they arrive, if that is short.
+    pub(crate) fn settle(&self, took: Duration) {
+        self.here.store(took < HERE_MAX, Ordering::Relaxed);
     }
 
     /// Examples that wait.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.rows()
+        self.shared.queue.rows()
     }
 }
 
 impl Drop for Batcher {
     /// Every question that waits is answered before the workers end. They are not waited for: the last who lets go of a
-    /// version may be one of the server's own threads.
+    /// version may be one of the threads that serve connections.
     fn drop(&mut self) {
-        self.queue.close();
-        self.workers.drain(..).for_each(drop);
+        self.shared.queue.close();
     }
 }
 
-/// A worker's life. `plan` makes the plans anew after a panic left them in an unknown state.
-fn work(
-    queue: &Queue,
-    metrics: &VersionMetrics,
-    plans: &mut Option<Plans>,
-    plan: &dyn Fn() -> Result<Plans, EngineError>,
-) {
-    let mut jobs = Vec::new();
-    let mut there = queue.first(&mut jobs);
-    while there.is_some() {
-        discard_useless(&mut jobs);
-        if !jobs.is_empty() {
-            compute(metrics, plans, plan, &mut jobs);
+impl Shared {
+    /// A worker's life.
+    fn work(&self) {
+        let mut jobs = Vec::new();
+        let mut there = self.queue.first(&mut jobs);
+        while there.is_some() {
+            discard_useless(&mut jobs);
+            if !jobs.is_empty() {
+                self.compute(&mut jobs);
+            }
+            there = self.queue.next(&mut jobs);
         }
-        there = queue.next(&mut jobs);
+    }
+
+    /// Answers `jobs`.
+    fn compute(&self, jobs: &mut Vec<Job>) {
+        let started = Instant::now();
+        for job in &*jobs {
+            self.metrics.queued(started - job.queued);
+        }
+        // The plans are dropped if this unwinds, so nothing half-written is looked at.
+        let found = catch_unwind(AssertUnwindSafe(|| self.run(jobs)));
+        let rows: usize = jobs.iter().map(|job| job.examples.count).sum();
+        self.metrics.computed(rows, started.elapsed());
+        match found {
+            Ok(Ok(answers)) => {
+                // Whoever has gone in the meantime does not want it.
+                jobs.drain(..).zip(answers).for_each(|(job, answer)| drop(job.reply.send(Ok(answer))));
+            }
+            Ok(Err(error)) if jobs.len() == 1 => {
+                refuse(jobs, &Refusal::invalid(format!("the model refuses the values: {error}")));
+            }
+            // One question's values must not spoil the others'.
+            Ok(Err(_)) => std::mem::take(jobs).into_iter().for_each(|job| self.compute(&mut vec![job])),
+            Err(_) => {
+                refuse(jobs, &Refusal::new(Kind::Internal, "the model failed on the questions of one batch"))
+            }
+        }
+    }
+
+    fn run(&self, jobs: &[Job]) -> Result<Vec<Answer>, EngineError> {
+        // No more compute at a time than there are plans; the first is free most often, and its memory still in the cache.
+        let free = self.plans.iter().find_map(|plans| match plans.try_lock() {
+            Ok(plans) => Some(plans),
+            // A panic took the plans with it; the lock is as good as before.
+            Err(TryLockError::Poisoned(plans)) => Some(plans.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        let mut plans = free.unwrap_or_else(|| self.plans[0].lock().unwrap_or_else(PoisonError::into_inner));
+        let mut ready = match plans.take() {
+            Some(ready) => ready,
+            None => Plans::new(&self.graph, self.signature)?,
+        };
+        let answers = ready.run(jobs);
+        *plans = Some(ready);
+        answers
     }
 }
 
@@ -123,49 +193,6 @@ fn work(
 fn discard_useless(jobs: &mut Vec<Job>) {
     let now = Instant::now();
     jobs.retain(|job| !job.reply.is_closed() && job.deadline.is_none_or(|deadline| now < deadline));
-}
-
-fn compute(
-    metrics: &VersionMetrics,
-    plans: &mut Option<Plans>,
-    plan: &dyn Fn() -> Result<Plans, EngineError>,
-    jobs: &mut Vec<Job>,
-) {
-    let started = Instant::now();
-    for job in &*jobs {
-        metrics.queued(started - job.queued);
-    }
-    // The plans are dropped if this unwinds, so nothing half-written is looked at.
-    let run = || {
-        let mut ready = match plans.take() {
-            Some(ready) => ready,
-            None => plan()?,
-        };
-        let answers = ready.run(jobs);
-        *plans = Some(ready);
-        answers
-    };
-    let found = catch_unwind(AssertUnwindSafe(run));
-    let rows: usize = jobs.iter().map(|job| job.examples.count).sum();
-    metrics.computed(rows, started.elapsed());
-    match found {
-        Ok(Ok(answers)) => {
-            // Whoever has gone in the meantime does not want it.
-            jobs.drain(..).zip(answers).for_each(|(job, answer)| drop(job.reply.send(Ok(answer))));
-        }
-        Ok(Err(error)) if jobs.len() == 1 => {
-            refuse(jobs, &Refusal::invalid(format!("the model refuses the values: {error}")));
-        }
-        // One question's values must not spoil the others'.
-        Ok(Err(_)) => {
-            for job in std::mem::take(jobs) {
-                compute(metrics, plans, plan, &mut vec![job]);
-            }
-        }
-        Err(_) => {
-            refuse(jobs, &Refusal::new(Kind::Internal, "the model failed on the questions of one batch"))
-        }
-    }
 }
 
 fn refuse(jobs: &mut Vec<Job>, refusal: &Refusal) {

@@ -22,7 +22,7 @@ pub(super) struct Plans {
 }
 
 impl Plans {
-    pub(super) fn new(graph: &Graph, dtype: DType, row_len: usize) -> Result<Self, EngineError> {
+    pub(super) fn new(graph: &Graph, (dtype, row_len): (DType, usize)) -> Result<Self, EngineError> {
         let plan = |batch| {
             let options = Options { batch, threads: 1, level: Level::detect() };
             Ok((batch, Predictor::new(graph, options)?))

@@ -54,6 +54,26 @@ struct State {
     closed: bool,
 }
 
+/// The right to compute, held by a thread that is no worker.
+pub(super) struct Turn<'a> {
+    queue: &'a Queue,
+}
+
+impl Drop for Turn<'_> {
+    /// What came in the meantime is a worker's.
+    fn drop(&mut self) {
+        let mut state = self.queue.lock();
+        match self.queue.has_work(&state, state.busy - 1) {
+            true => {
+                state.calls += 1;
+                drop(state);
+                self.queue.wake.notify_one();
+            }
+            false => state.busy -= 1,
+        }
+    }
+}
+
 impl Queue {
     pub(super) fn new(bounds: Bounds) -> Self {
         Queue { bounds, state: Mutex::default(), wake: Condvar::new() }
@@ -83,6 +103,17 @@ impl Queue {
             self.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// Lets the caller compute its question itself, if nothing waits and nobody computes: handing a lone question to another
+    /// thread and back takes longer than a small model takes to answer it. Dropping the turn ends it.
+    pub(super) fn turn(&self) -> Option<Turn<'_>> {
+        let mut state = self.lock();
+        let idle = state.busy == 0 && state.jobs.is_empty() && !state.closed;
+        idle.then(|| {
+            state.busy = 1;
+            Turn { queue: self }
+        })
     }
 
     /// Whether there is work for one more worker beside `others`.

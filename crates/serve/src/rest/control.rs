@@ -12,6 +12,9 @@ use crate::error::Refusal;
 
 /// Loads or unloads a model.
 pub(super) async fn control(State(app): State<Arc<App>>, request: Request) -> Response {
+    if let Err(refusal) = app.may_control(request.headers()) {
+        return refusal.into_response();
+    }
     let path = request.uri().path().strip_prefix("/v2/repository/models/").unwrap_or_default().to_owned();
     let done = match path.rsplit_once('/') {
         Some((name, "load")) => load(app, name).await,

@@ -8,7 +8,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::reply::{JSON_LEN, json_len, whole};
+use super::body::whole;
+use super::reply::{JSON_LEN, json_len};
 use crate::app::App;
 use crate::error::Refusal;
 use crate::model::Served;
@@ -17,12 +18,9 @@ use crate::protocol::{parse, write};
 /// Answers a question to `name`.
 pub(super) async fn infer(app: &App, name: &str, version: Option<&str>, request: Request) -> Response {
     let arrived = Instant::now();
-    let served = match app.repository.pick(name, version) {
+    let served = match app.pick(request.headers(), name, version) {
         Ok(served) => served,
-        Err(refusal) => {
-            app.metrics.refused(refusal.kind.status());
-            return refusal.into_response();
-        }
+        Err(refusal) => return refusal.into_response(),
     };
     let answered = answer(app, &served, request, arrived).await;
     let (status, examples) = match &answered {
@@ -44,7 +42,8 @@ async fn answer(
     arrived: Instant,
 ) -> Result<(Response, usize), Refusal> {
     let json_len = json_len(request.headers())?;
-    let body = whole(request.into_body(), app.body_max).await?;
+    let (head, body) = request.into_parts();
+    let body = whole(&head.headers, body, app.body_max).await?;
     let question = parse(&served.signature, &body, json_len, served.limits.request_rows_max)?;
     let answer = served.answer(&question, arrived).await?;
     let written = write((&served.name, &served.version), &served.signature, &question, &answer)?;

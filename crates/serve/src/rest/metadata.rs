@@ -1,7 +1,7 @@
 //! What the server and its models say of themselves.
 
 use axum::response::{IntoResponse, Response};
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -68,16 +68,16 @@ pub(super) fn ready(app: &App) -> Response {
 }
 
 /// `GET /v2/models/{name}/ready`
-pub(super) fn model_ready(app: &App, name: &str, version: Option<&str>) -> Response {
-    match app.repository.pick(name, version) {
+pub(super) fn model_ready(app: &App, headers: &HeaderMap, name: &str, version: Option<&str>) -> Response {
+    match app.pick(headers, name, version) {
         Ok(_) => StatusCode::OK.into_response(),
         Err(refusal) => refusal.into_response(),
     }
 }
 
 /// `GET /v2/models/{name}`
-pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Response {
-    let served = match app.repository.pick(name, version) {
+pub(super) fn model(app: &App, headers: &HeaderMap, name: &str, version: Option<&str>) -> Response {
+    let served = match app.pick(headers, name, version) {
         Ok(served) => served,
         Err(refusal) => return refusal.into_response(),
     };
@@ -94,11 +94,17 @@ pub(super) fn model(app: &App, name: &str, version: Option<&str>) -> Response {
 }
 
 /// `POST /v2/repository/index`
-pub(super) fn index(app: &App) -> Response {
+pub(super) fn index(app: &App, headers: &HeaderMap) -> Response {
+    let caller = match app.admit(headers) {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let shown = |name: &str| caller.as_ref().is_none_or(|caller| caller.may_use(name).is_ok());
     let entries: Vec<IndexEntry> = app
         .repository
         .index()
         .into_iter()
+        .filter(|entry| shown(&entry.name))
         .map(|entry| IndexEntry {
             name: entry.name,
             version: entry.version.unwrap_or_default(),
@@ -110,7 +116,10 @@ pub(super) fn index(app: &App) -> Response {
 }
 
 /// `GET /metrics`
-pub(super) fn metrics(app: &App) -> Response {
+pub(super) fn metrics(app: &App, headers: &HeaderMap) -> Response {
+    if let Err(refusal) = app.admit(headers) {
+        return refusal.into_response();
+    }
     for slot in app.repository.slots().values() {
         if let Some(served) = slot.current.load().as_ref() {
             served.refresh_gauges();

@@ -1,9 +1,11 @@
 //! The REST transport.
 
+mod body;
 mod control;
 mod infer;
 mod metadata;
 mod path;
+mod predict;
 mod reply;
 mod router;
 

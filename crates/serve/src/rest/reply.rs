@@ -2,8 +2,6 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -45,19 +43,6 @@ pub(super) fn bytes_of(status: StatusCode, media: &'static str, bytes: Vec<u8>) 
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media));
     response
-}
-
-/// The whole body of a request.
-///
-/// Errors   more than `max` bytes, unpacked; packed data that is damaged; a connection that breaks.
-pub(super) async fn whole(body: Body, max: usize) -> Result<Bytes, Refusal> {
-    match Limited::new(body, max).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Refusal::new(Kind::TooLarge, format!("the body has more than {max} bytes")))
-        }
-        Err(error) => Err(Refusal::invalid(format!("the body cannot be read: {error}"))),
-    }
 }
 
 /// The length of the JSON part, if the request says so.

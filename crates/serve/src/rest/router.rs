@@ -6,7 +6,10 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use hyper::{Method, StatusCode};
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{HeaderMap, Method, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::infer::infer;
 use super::metadata;
@@ -24,10 +27,23 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v2/models/{*path}", get(model).post(model))
         .route("/v2/repository/index", post(index).get(index))
         .route("/v2/repository/models/{*path}", post(super::control::control))
-        .route("/metrics", get(|State(app): State<Arc<App>>| async move { metadata::metrics(&app) }))
+        .route("/predict/{*path}", post(super::predict::predict))
+        .route("/metrics", get(metrics))
         .fallback(nowhere)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
+        .layer(CatchPanicLayer::custom(|_| panicked()))
+        // No answer is what a browser takes for a page with scripts, nor what it may keep.
+        .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(always(CACHE_CONTROL, "no-store"))
+}
+
+fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+fn panicked() -> Response {
+    Refusal::new(Kind::Internal, "the server failed on this request").into_response()
 }
 
 /// Everything below `/v2/models/`.
@@ -39,14 +55,18 @@ async fn model(State(app): State<Arc<App>>, request: Request) -> Response {
     let (name, version) = (&*parsed.name, parsed.version.as_deref());
     match (parsed.action, request.method()) {
         (Action::Infer, &Method::POST) => infer(&app, name, version, request).await,
-        (Action::Ready, &Method::GET) => metadata::model_ready(&app, name, version),
-        (Action::Metadata, &Method::GET) => metadata::model(&app, name, version),
+        (Action::Ready, &Method::GET) => metadata::model_ready(&app, request.headers(), name, version),
+        (Action::Metadata, &Method::GET) => metadata::model(&app, request.headers(), name, version),
         _ => method_not_allowed().await,
     }
 }
 
-async fn index(State(app): State<Arc<App>>) -> Response {
-    metadata::index(&app)
+async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    metadata::index(&app, &headers)
+}
+
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    metadata::metrics(&app, &headers)
 }
 
 async fn nowhere(request: Request) -> Response {

@@ -1,0 +1,121 @@
+//! `POST /predict/{name}`: a picture, CSV rows or JSON records in, labels or numbers out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use hyper::StatusCode;
+use hyper::header::CONTENT_TYPE;
+use serde::{Serialize, Serializer};
+
+use super::body::whole;
+use super::path::decoded;
+use super::reply::json;
+use crate::app::App;
+use crate::error::{Kind, Refusal};
+use crate::model::Served;
+use crate::predict::{Form, read};
+use crate::protocol::{Answer, Question};
+
+/// A body of this many bytes is read beside the connections' threads: a large picture takes long to decode.
+const ASIDE_MIN: usize = 64 << 10;
+
+#[derive(Serialize)]
+struct Predictions<'a> {
+    model: &'a str,
+    version: &'a str,
+    predictions: Vec<Prediction<'a>>,
+    /// Columns of the question that the model does not take.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ignored_columns: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Prediction<'a> {
+    Class { label: &'a str, probability: f32, probabilities: Shares<'a> },
+    Value { value: f32 },
+}
+
+/// An object of classes and their probabilities, in the order of the classes' numbers.
+struct Shares<'a> {
+    labels: &'a [String],
+    shares: &'a [f32],
+}
+
+impl Serialize for Shares<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.labels.iter().zip(self.shares))
+    }
+}
+
+/// Answers a question in whatever form it comes.
+pub(super) async fn predict(State(app): State<Arc<App>>, request: Request) -> Response {
+    let arrived = Instant::now();
+    let path = request.uri().path().strip_prefix("/predict/").unwrap_or_default();
+    let (name, version) = match path.rsplit_once("/versions/") {
+        Some((name, version)) => (name, decoded(version)),
+        None => (path, None),
+    };
+    let served = decoded(name).ok_or_else(|| Refusal::unknown("that is no model's name"));
+    let served = match served.and_then(|name| app.pick(request.headers(), &name, version.as_deref())) {
+        Ok(served) => served,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let answered = answer(&app, &served, request, arrived).await;
+    let (status, examples) = match &answered {
+        Ok((_, examples)) => (200, *examples),
+        Err(refusal) => (refusal.kind.status(), 0),
+    };
+    served.count(status, examples, arrived.elapsed());
+    answered.map_or_else(IntoResponse::into_response, |(response, _)| response)
+}
+
+async fn answer(
+    app: &App,
+    served: &Arc<Served>,
+    request: Request,
+    arrived: Instant,
+) -> Result<(Response, usize), Refusal> {
+    let (head, body) = request.into_parts();
+    let media = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let form = Form::of_media(media).ok_or_else(|| {
+        let message =
+            "state the body's form as content type: image/png, image/jpeg, text/csv or application/json";
+        Refusal::new(Kind::UnknownMedia, message)
+    })?;
+    let body = whole(&head.headers, body, app.body_max).await?;
+    let rows_max = served.limits.request_rows_max;
+    let (examples, ignored_columns) = if body.len() < ASIDE_MIN {
+        read(&served.model, form, &body, rows_max)?
+    } else {
+        let aside = served.clone();
+        let reading = tokio::task::spawn_blocking(move || read(&aside.model, form, &body, rows_max));
+        reading.await.unwrap_or_else(|_| Err(Refusal::new(Kind::Internal, "reading the body failed")))?
+    };
+    let question = Question { id: String::new(), examples, wanted: Vec::new(), timeout: None };
+    let answer = served.answer(&question, arrived).await?;
+    let predictions = predictions(served, &answer);
+    let document =
+        Predictions { model: &served.name, version: &served.version, predictions, ignored_columns };
+    Ok((json(StatusCode::OK, &document), answer.count))
+}
+
+fn predictions<'a>(served: &'a Served, answer: &'a Answer) -> Vec<Prediction<'a>> {
+    let labels = &served.signature.labels;
+    if labels.is_empty() {
+        let width = answer.numbers[0].len() / answer.count;
+        return answer.numbers[0]
+            .chunks_exact(width)
+            .map(|row| Prediction::Value { value: row[0] })
+            .collect();
+    }
+    let rows = answer.numbers[0].chunks_exact(labels.len()).zip(answer.classes(&served.signature));
+    rows.map(|(row, class)| Prediction::Class {
+        label: &labels[class],
+        probability: row[class],
+        probabilities: Shares { labels, shares: row },
+    })
+    .collect()
+}
