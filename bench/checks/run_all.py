@@ -4,6 +4,7 @@
     cargo build --release
     bench/peers/setup.sh onnx                          # for the agreement with ONNX Runtime
     bench/peers/setup.sh oms                           # for signatures and bills of materials
+    bench/peers/setup.sh serving                       # for the server's clients
     python3 bench/checks/run_all.py                    # all, some minutes
     python3 bench/checks/run_all.py threads stock      # some
     python3 bench/checks/run_all.py --seeds            # and the main job from seeds 1, 2 and 3
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import inheriting
 import promises
+import serving
 import signing
 from session import REPOSITORY, Failed, Session
 
@@ -37,10 +39,22 @@ CHECKS = (
     promises.stock,
     signing.signatures,
     signing.bill_of_materials,
+    serving.triton_client,
+    serving.malformed,
+    serving.description,
+    serving.switches,
+    serving.killed_switches,
 )
 
 # What needs the store that another check fills.
-NEEDS = {"onnx_agreement": "main_job", "head_only": "main_job"}
+NEEDS = {
+    "onnx_agreement": "main_job",
+    "head_only": "main_job",
+    "triton_client": "main_job",
+    "malformed": "main_job",
+    "description": "main_job",
+    "killed_switches": "switches",
+}
 
 
 def parse_arguments():

@@ -4,6 +4,7 @@
 #   bench/peers/setup.sh          target/peers-venv: PyTorch, Keras, JAX and the ONNX tools (7 GB)
 #   bench/peers/setup.sh onnx     target/onnx-venv: onnx, onnxruntime, numpy (for onnx_agreement.py)
 #   bench/peers/setup.sh oms      target/oms-venv: model-signing, cyclonedx-python-lib (for bench/checks/signing.py)
+#   bench/peers/setup.sh serving  target/serving-venv: tritonclient, FastAPI, schemathesis (for triton_client.py and bench/serving)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -11,7 +12,8 @@ case "${1:-peers}" in
   peers) venv=target/peers-venv; requirements=(bench/peers/requirements.txt bench/peers/requirements-onnx.txt) ;;
   onnx) venv=target/onnx-venv; requirements=(bench/peers/requirements-onnx.txt) ;;
   oms) venv=target/oms-venv; requirements=(bench/peers/requirements-oms.txt) ;;
-  *) echo "usage: $0 [peers|onnx|oms]" >&2; exit 2 ;;
+  serving) venv=target/serving-venv; requirements=(bench/peers/requirements-serving.txt) ;;
+  *) echo "usage: $0 [peers|onnx|oms|serving]" >&2; exit 2 ;;
 esac
 
 # The stamp holds what is installed, so a changed requirements file installs again.

@@ -1,5 +1,7 @@
 //! Inference: batches in, answers out.
 
+use std::sync::Arc;
+
 use graph::{Graph, ValueId, ValueType};
 use tensor::Tensor;
 
@@ -14,7 +16,7 @@ use crate::trainer::Options;
 
 /// A graph ready to run forwards.
 pub struct Predictor {
-    graph: Graph,
+    graph: Arc<Graph>,
     lowered: Lowered,
     options: Options,
     outputs: Vec<(ValueId, Slot, Vec<usize>)>,
@@ -23,16 +25,21 @@ pub struct Predictor {
 impl Predictor {
     /// Plans `graph`. Errors unless it has one input and every output has one value per example.
     pub fn new(graph: &Graph, options: Options) -> Result<Self, EngineError> {
+        Predictor::shared(Arc::new(graph.clone()), options)
+    }
+
+    /// As [`Predictor::new`] for several plans of one graph, which hold its constants once beside their own.
+    pub fn shared(graph: Arc<Graph>, options: Options) -> Result<Self, EngineError> {
         if graph.inputs.len() != 1 {
             return Err(EngineError::Form(format!("expected one input, found {}", graph.inputs.len())));
         }
-        let lowered = lower(graph, options.batch, options.level, &graph.outputs)?;
+        let lowered = lower(&graph, options.batch, options.level, &graph.outputs)?;
         let outputs = graph.outputs.iter().map(|&id| match lowered.places.get(&id) {
             Some((slot, Layout::Lanes { features })) => Ok((id, *slot, features.clone())),
             _ => Err(EngineError::Form(format!("output {} has no value per example", graph.value(id).name))),
         });
-        let outputs = outputs.collect::<Result<_, _>>()?;
-        Ok(Predictor { graph: graph.clone(), lowered, options, outputs })
+        let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
+        Ok(Predictor { graph, lowered, options, outputs })
     }
 
     /// Bytes of the arena: weights and activations.

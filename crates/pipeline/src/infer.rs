@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base::Diagnostics;
 use engine::{Feed, Level, Options, Predictor, Rows, Targets};
@@ -33,7 +34,7 @@ pub struct LoadedModel {
     /// The resolved scheme's text.
     scheme: String,
     /// From raw input to answer.
-    graph: Graph,
+    graph: Arc<Graph>,
 }
 
 /// What a model takes.
@@ -75,7 +76,7 @@ pub struct Prediction {
 
 impl LoadedModel {
     /// From raw input to answer.
-    pub fn graph(&self) -> &Graph {
+    pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
     }
 }
@@ -115,7 +116,7 @@ pub fn load_model(store: &Store, reference: &str) -> Result<LoadedModel, RunErro
         input,
         features: feature_names(store, &model.version)?,
         scheme: store.scheme(&model.version)?,
-        graph,
+        graph: Arc::new(graph),
     })
 }
 
@@ -218,7 +219,7 @@ pub fn infer(
     threads: usize,
 ) -> Result<Vec<Prediction>, RunError> {
     let options = Options { batch: EVALUATION_BATCH, threads: threads.max(1), level: Level::detect() };
-    let mut predictor = Predictor::new(&model.graph, options)?;
+    let mut predictor = Predictor::shared(model.graph.clone(), options)?;
     let mut predictions = Vec::new();
     for (file, tensor) in inputs {
         let rows = match tensor.data() {

@@ -118,7 +118,7 @@ async fn serve(
     let router = crate::rest::router(app.clone());
     let mut doors = vec![tokio::spawn(listen(app.clone(), rest, router, (bounds, tls.clone()), end.clone()))];
     if let Some(listener) = grpc {
-        let router = tonic::service::Routes::new(crate::grpc::service(app.clone())).into_axum_router();
+        let router = crate::grpc::router(app.clone());
         doors.push(tokio::spawn(listen(app.clone(), listener, router, (bounds, tls), end.clone())));
     }
     let following = tokio::spawn(follow(app.clone(), options.follow_every, end.clone()));

@@ -1,6 +1,8 @@
 //! The plans of one model on one thread: a plan computes as many examples as it was made for, whether they are there or
 //! not, so there is a small one for low latency and a larger one for throughput.
 
+use std::sync::Arc;
+
 use engine::{EngineError, Feed, Level, Options, Predictor, Rows, Targets};
 use graph::Graph;
 use tensor::{DType, Tensor};
@@ -22,10 +24,10 @@ pub(super) struct Plans {
 }
 
 impl Plans {
-    pub(super) fn new(graph: &Graph, (dtype, row_len): (DType, usize)) -> Result<Self, EngineError> {
+    pub(super) fn new(graph: &Arc<Graph>, (dtype, row_len): (DType, usize)) -> Result<Self, EngineError> {
         let plan = |batch| {
             let options = Options { batch, threads: 1, level: Level::detect() };
-            Ok((batch, Predictor::new(graph, options)?))
+            Ok((batch, Predictor::shared(graph.clone(), options)?))
         };
         let plans = BATCHES.into_iter().map(plan).collect::<Result<_, EngineError>>()?;
         Ok(Plans { dtype, row_len, plans, bytes: Vec::new(), floats: Vec::new() })

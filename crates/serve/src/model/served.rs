@@ -48,7 +48,7 @@ impl Served {
         let about = about(store, &model, &version)?;
         let number = version.version.to_string();
         let metrics = metrics.version(&version.name, &number);
-        let graph = Arc::new(model.graph().clone());
+        let graph = model.graph().clone();
         let batcher = Batcher::start(&version.id(), graph, &signature, limits, metrics.clone())?;
         metrics.loaded.set(1);
         Ok(Served {

@@ -9,6 +9,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use tensor::DType;
+use utoipa::ToSchema;
 
 use super::answer::{Answer, Column, columns, length_prefixed};
 use super::numbers::numbers;
@@ -16,8 +17,11 @@ use super::question::{Examples, Question, RawTensor, Values, examples, outputs};
 use super::signature::Signature;
 use crate::error::{Kind, Refusal};
 
-#[derive(Deserialize)]
-struct Body<'a> {
+/// A question to a model. After the JSON part raw tensors may follow: the binary tensor extension.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InferenceRequest)]
+pub(crate) struct QuestionBody<'a> {
+    /// The caller's own name for the question; it comes back with the answer.
     #[serde(default, borrow)]
     id: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -28,8 +32,10 @@ struct Body<'a> {
     outputs: Option<Vec<Output<'a>>>,
 }
 
-#[derive(Deserialize)]
-struct Input<'a> {
+/// A tensor that goes in.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RequestInput)]
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow)]
@@ -37,12 +43,16 @@ struct Input<'a> {
     shape: Vec<i64>,
     #[serde(default)]
     parameters: Parameters,
+    /// Numbers, row-major, flat or nested.
     #[serde(default, borrow)]
+    #[schema(value_type = Option<Vec<f64>>)]
     data: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Output<'a> {
+/// An output that is asked for.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RequestOutput)]
+pub(crate) struct Output<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(default)]
@@ -50,11 +60,16 @@ struct Output<'a> {
 }
 
 /// The parameters that mean something here; others are the caller's.
-#[derive(Deserialize, Default)]
-struct Parameters {
+#[derive(Deserialize, Default, ToSchema)]
+#[schema(as = RequestParameters)]
+pub(crate) struct Parameters {
+    /// Of an input: its bytes behind the JSON part.
     binary_data_size: Option<u64>,
+    /// Of an output: give it as raw bytes.
     binary_data: Option<bool>,
+    /// Of the request: give every output as raw bytes.
     binary_data_output: Option<bool>,
+    /// Of an output: only so many best classes, as `value:number:label`.
     classification: Option<u64>,
     /// Microseconds, as Triton has it.
     timeout: Option<u64>,
@@ -74,7 +89,7 @@ pub(crate) fn parse(
         let message = format!("the header says {json_len} bytes of JSON, and the body has {}", body.len());
         return Err(Refusal::invalid(message));
     }
-    let parsed: Body<'_> = serde_json::from_slice(&body[..json_len])
+    let parsed: QuestionBody<'_> = serde_json::from_slice(&body[..json_len])
         .map_err(|error| Refusal::invalid(format!("the request is no inference request: {error}")))?;
     let [input] = parsed.inputs.as_slice() else {
         let name = &signature.input.name;
@@ -132,8 +147,10 @@ pub(crate) struct JsonAnswer {
     pub(crate) json_len: Option<usize>,
 }
 
-#[derive(Serialize)]
-struct AnswerBody<'a> {
+/// The answer to a question.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InferenceResponse)]
+pub(crate) struct AnswerBody<'a> {
     model_name: &'a str,
     model_version: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -141,19 +158,25 @@ struct AnswerBody<'a> {
     outputs: Vec<AnswerOutput<'a>>,
 }
 
-#[derive(Serialize)]
-struct AnswerOutput<'a> {
+/// A tensor that comes out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResponseOutput)]
+pub(crate) struct AnswerOutput<'a> {
     name: &'a str,
     datatype: &'a str,
     shape: Vec<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parameters: Option<BinarySize>,
+    /// Numbers, or texts for the datatype `BYTES`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
     data: Option<Column<'a>>,
 }
 
-#[derive(Serialize)]
-struct BinarySize {
+/// How many raw bytes of an output follow the JSON part.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResponseParameters)]
+pub(crate) struct BinarySize {
     binary_data_size: usize,
 }
 

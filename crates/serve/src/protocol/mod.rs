@@ -8,6 +8,6 @@ mod question;
 mod signature;
 
 pub(crate) use answer::{Answer, Column, columns};
-pub(crate) use json::{parse, write};
+pub(crate) use json::{AnswerBody, QuestionBody, parse, write};
 pub(crate) use question::{Examples, Question, RawTensor, Values, examples, outputs, shown};
 pub(crate) use signature::{Port, Signature};

@@ -9,13 +9,32 @@ use axum::response::{IntoResponse, Response};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
 use super::body::whole;
-use super::reply::{JSON_LEN, json_len};
+use super::reply::{ErrorBody, JSON_LEN, json_len};
 use crate::app::App;
 use crate::error::Refusal;
 use crate::model::Served;
-use crate::protocol::{parse, write};
+use crate::protocol::{AnswerBody, QuestionBody, parse, write};
 
-/// Answers a question to `name`.
+/// Answers a question to a model. A model that follows an alias is also reached at `/v2/models/{name}/versions/{version}/infer`.
+#[utoipa::path(
+    post,
+    path = "/v2/models/{name}/infer",
+    params(("name" = String, Path, description = "The model")),
+    request_body(content = QuestionBody<'_>),
+    responses(
+        (status = 200, description = "The answer", body = AnswerBody<'_>),
+        (status = 400, description = "The request is wrong", body = ErrorBody<'_>),
+        (status = 401, description = "Nobody has shown who asks", body = ErrorBody<'_>),
+        (status = 403, description = "Who asks may not", body = ErrorBody<'_>),
+        (status = 404, description = "No such model or version", body = ErrorBody<'_>),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody<'_>),
+        (status = 413, description = "More bytes or examples than the limit", body = ErrorBody<'_>),
+        (status = 415, description = "An unknown content encoding", body = ErrorBody<'_>),
+        (status = 429, description = "Too much waits", body = ErrorBody<'_>),
+        (status = 503, description = "The model is not ready", body = ErrorBody<'_>),
+        (status = 504, description = "The deadline passed", body = ErrorBody<'_>),
+    )
+)]
 pub(super) async fn infer(app: &App, name: &str, version: Option<&str>, request: Request) -> Response {
     let arrived = Instant::now();
     let served = match app.pick(request.headers(), name, version) {

@@ -4,6 +4,7 @@ mod body;
 mod control;
 mod infer;
 mod metadata;
+mod openapi;
 mod path;
 mod predict;
 mod reply;

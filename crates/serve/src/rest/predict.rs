@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Response};
 use hyper::StatusCode;
 use hyper::header::CONTENT_TYPE;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::body::whole;
 use super::path::decoded;
-use super::reply::json;
+use super::reply::{ErrorBody, json};
 use crate::app::App;
 use crate::error::{Kind, Refusal};
 use crate::model::Served;
@@ -21,8 +22,9 @@ use crate::protocol::{Answer, Question};
 /// A body of this many bytes is read beside the connections' threads: a large picture takes long to decode.
 const ASIDE_MIN: usize = 64 << 10;
 
-#[derive(Serialize)]
-struct Predictions<'a> {
+/// The answers to the examples of a question, in their order.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Predictions<'a> {
     model: &'a str,
     version: &'a str,
     predictions: Vec<Prediction<'a>>,
@@ -31,15 +33,21 @@ struct Predictions<'a> {
     ignored_columns: Vec<String>,
 }
 
-#[derive(Serialize)]
+/// A class with its probability, or a number.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Prediction<'a> {
-    Class { label: &'a str, probability: f32, probabilities: Shares<'a> },
+pub(super) enum Prediction<'a> {
+    Class {
+        label: &'a str,
+        probability: f32,
+        #[schema(value_type = std::collections::BTreeMap<String, f32>)]
+        probabilities: Shares<'a>,
+    },
     Value { value: f32 },
 }
 
 /// An object of classes and their probabilities, in the order of the classes' numbers.
-struct Shares<'a> {
+pub(super) struct Shares<'a> {
     labels: &'a [String],
     shares: &'a [f32],
 }
@@ -50,7 +58,30 @@ impl Serialize for Shares<'_> {
     }
 }
 
-/// Answers a question in whatever form it comes.
+/// Answers a question in whatever form it comes: a PNG or JPEG picture, CSV rows with a header, JSON records.
+#[utoipa::path(
+    post,
+    path = "/predict/{name}",
+    params(("name" = String, Path, description = "The model")),
+    request_body(content(
+        (Vec<u8> = "image/png"),
+        (Vec<u8> = "image/jpeg"),
+        (String = "text/csv"),
+        (serde_json::Value = "application/json")
+    )),
+    responses(
+        (status = 200, description = "A label with its probability, or a number, for each example", body = Predictions<'_>),
+        (status = 400, description = "The body is wrong", body = ErrorBody<'_>),
+        (status = 401, description = "Nobody has shown who asks", body = ErrorBody<'_>),
+        (status = 403, description = "Who asks may not", body = ErrorBody<'_>),
+        (status = 404, description = "No such model or version", body = ErrorBody<'_>),
+        (status = 408, description = "The body did not arrive in time", body = ErrorBody<'_>),
+        (status = 413, description = "More bytes or rows than the limit", body = ErrorBody<'_>),
+        (status = 415, description = "A form that the model does not take", body = ErrorBody<'_>),
+        (status = 429, description = "Too much waits", body = ErrorBody<'_>),
+        (status = 503, description = "The model is not ready", body = ErrorBody<'_>),
+    )
+)]
 pub(super) async fn predict(State(app): State<Arc<App>>, request: Request) -> Response {
     let arrived = Instant::now();
     let path = request.uri().path().strip_prefix("/predict/").unwrap_or_default();

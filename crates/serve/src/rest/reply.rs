@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{HeaderMap, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Kind, Refusal};
 
@@ -13,8 +14,10 @@ pub(super) const JSON_LEN: HeaderName = HeaderName::from_static("inference-heade
 /// Seconds after which a refused caller may come again.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+/// Why a request was refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct ErrorBody<'a> {
     error: &'a str,
 }
 

@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::infer::infer;
-use super::metadata;
+use super::{metadata, openapi};
 use super::path::{Action, parse};
 use crate::app::App;
 use crate::error::{Kind, Refusal};
@@ -21,6 +21,8 @@ use crate::error::{Kind, Refusal};
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v2", get(|| async { metadata::server() }))
+        .route("/", get(|| async { openapi::people() }))
+        .route("/openapi.json", get(|| async { openapi::description() }))
         .route("/v2/", get(|| async { metadata::server() }))
         .route("/v2/health/live", get(|| async { metadata::live() }))
         .route("/v2/health/ready", get(|State(app): State<Arc<App>>| async move { metadata::ready(&app) }))
