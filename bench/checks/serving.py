@@ -82,14 +82,13 @@ def malformed(session):
 
 
 def description(session):
-    """schemathesis makes requests up from the OpenAPI description and finds no status 500."""
+    """schemathesis makes requests up from the OpenAPI description and finds no status of 500 or more. Unloading is left out: after it a model rightly answers 503."""
     with Server(session, session.main_store, "mnist") as server:
         command = [PYTHON.with_name("schemathesis"), "run", f"http://{server.rest}/openapi.json", "--checks", "not_a_server_error"]
-        done = subprocess.run([*command, "--max-examples", "50", "--seed", "1", "--no-color"], capture_output=True, text=True)
-    # The model is not unloaded for good: what it does to itself meanwhile answers 503, which is no failure of the server.
-    errors = [line for line in done.stdout.splitlines() if re.search(r"\b500\b", line)]
-    require(not errors and "Test cases" in done.stdout, f"{errors[:3]} {done.stdout[-1500:]} {done.stderr[-500:]}")
-    return re.search(r"Test cases:\s*(.*)", done.stdout)[0]
+        command += ["--exclude-path-regex", "unload", "--max-examples", "100", "--seed", "1", "--no-color"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=session.folder)
+    require(done.returncode == 0, f"{done.stdout[-3000:]} {done.stderr[-500:]}")
+    return re.search(r"Test cases:\s*(.*)", done.stdout)[1]
 
 
 def two_versions(session):
