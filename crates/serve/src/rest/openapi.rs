@@ -14,7 +14,10 @@ use super::{control, infer, metadata, predict};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Heirloom", description = "Registered models answer in the Open Inference Protocol, version 2."),
+    info(
+        title = "Heirloom",
+        description = "Registered models answer in the Open Inference Protocol, version 2."
+    ),
     paths(
         metadata::server,
         metadata::live,
@@ -58,9 +61,11 @@ fn page(description: &Description) -> String {
     );
     for (path, item) in &description.paths.paths {
         for (method, operation) in operations(item) {
-            let summary = operation.summary.as_deref().or(operation.description.as_deref()).unwrap_or_default();
+            let summary =
+                operation.summary.as_deref().or(operation.description.as_deref()).unwrap_or_default();
             // Writing to a String cannot fail.
-            let _ = write!(html, "<dt><code>{method} {}</code></dt><dd>{}</dd>", escaped(path), escaped(summary));
+            let _ =
+                write!(html, "<dt><code>{method} {}</code></dt><dd>{}</dd>", escaped(path), escaped(summary));
         }
     }
     html += "</dl><p>A question to a model, and a picture:</p>\
@@ -70,7 +75,9 @@ fn page(description: &Description) -> String {
 }
 
 fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
-    [("GET", &item.get), ("POST", &item.post)].into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+    [("GET", &item.get), ("POST", &item.post)]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
 }
 
 fn escaped(text: &str) -> String {

@@ -43,7 +43,9 @@ pub(super) enum Prediction<'a> {
         #[schema(value_type = std::collections::BTreeMap<String, f32>)]
         probabilities: Shares<'a>,
     },
-    Value { value: f32 },
+    Value {
+        value: f32,
+    },
 }
 
 /// An object of classes and their probabilities, in the order of the classes' numbers.

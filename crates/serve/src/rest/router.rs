@@ -12,8 +12,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::infer::infer;
-use super::{metadata, openapi};
 use super::path::{Action, parse};
+use super::{metadata, openapi};
 use crate::app::App;
 use crate::error::{Kind, Refusal};
 
