@@ -1,7 +1,7 @@
 //! Two models over the test cases of both: who sat which, and what came of it.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use base::{Diagnostic, Diagnostics, Digest};
@@ -16,6 +16,7 @@ use tensor::Tensor;
 use crate::cases::{Answered, Expected};
 use crate::error::RunError;
 use crate::metrics::greatest;
+use crate::seen_cases::SeenCases;
 use crate::sitting::{Candidate, Registered, Sheet, generations, stored};
 use crate::training::EVALUATION_BATCH;
 
@@ -118,10 +119,12 @@ pub fn compare_models(
     for parent in &parents {
         let before = parent.candidate(engine);
         let settings = Settings { seed: SEED, tolerance: options.tolerance };
-        let both = contrast(&found.sheets, &before, &after, settings)?;
+        let seen = SeenCases::of(store, &generations(store, &[&child.id, &parent.id])?, &found.sheets)?;
+        let both = contrast(&found.sheets, &seen.digests, &before, &after, settings)?;
         let outcome = both.outcome?;
         let inputs = inputs_of(&outcome, &both.places, &found.sheets, options.inputs_max);
-        let notices = found.notices.iter().cloned().chain(recalled(store, parent)?).chain(both.notices);
+        let notices = found.notices.iter().cloned().chain(seen.notices).chain(recalled(store, parent)?);
+        let notices = notices.chain(both.notices);
         comparisons.push(ModelComparison {
             before: facts(parent, &before, &found.sheets)?,
             after: facts(&child, &after, &found.sheets)?,
@@ -189,17 +192,18 @@ pub(crate) struct Contrast {
     pub(crate) notices: Vec<String>,
 }
 
-/// Compares two models over the union of `sheets`. A case that stands in several is sat once, with the answer that the
-/// first of them holds for right.
+/// Compares two models over the union of `sheets` but for the cases `left_out`. A case that stands in several is sat once,
+/// with the answer that the first of them holds for right.
 ///
 /// Errors   the engine.
 pub(crate) fn contrast(
     sheets: &[Sheet<'_>],
+    left_out: &BTreeSet<Digest>,
     before: &Candidate<'_>,
     after: &Candidate<'_>,
     settings: Settings,
 ) -> Result<Contrast, RunError> {
-    let mut joint = Joint::default();
+    let mut joint = Joint { left_out: left_out.clone(), ..Joint::default() };
     if before.labels.is_empty() != after.labels.is_empty() {
         let word = |model: &Candidate<'_>| if model.labels.is_empty() { "a number" } else { "a class" };
         let message =
@@ -231,6 +235,8 @@ fn no_cases(joint: &Joint, before: &Candidate<'_>, after: &Candidate<'_>) -> Dia
 /// Cases with the answers of both.
 #[derive(Default)]
 struct Joint {
+    /// Cases that judge nothing.
+    left_out: BTreeSet<Digest>,
     classes: Vec<Case>,
     numbers: Vec<RegressionCase>,
     /// Probabilities kept of each model so far.
@@ -307,7 +313,8 @@ impl Joint {
     /// The places of `sheet` whose cases no earlier sheet has. What is twice in one sheet is there twice.
     fn new_places(&mut self, number: usize, sheets: &[Sheet<'_>], sheet: &Sheet<'_>) -> Vec<usize> {
         let mut new = Vec::new();
-        for (place, &digest) in sheet.digests.iter().enumerate() {
+        let judging = |(_, digest): &(usize, &Digest)| !self.left_out.contains(digest);
+        for (place, &digest) in sheet.digests.iter().enumerate().filter(judging) {
             match self.places.entry(digest) {
                 Entry::Vacant(free) => {
                     free.insert((number, place));

@@ -1,6 +1,8 @@
 //! The second half of the stage `evaluate`: the model sits its ancestors' test cases, is held against its gates, and
 //! leaves cases of its own.
 
+use std::collections::BTreeSet;
+
 use base::Digest;
 use engine::Options;
 use inherit::compare::Comparison;
@@ -17,6 +19,7 @@ use crate::inheritance::{self, Parent};
 use crate::metrics::{Metrics, greatest};
 use crate::prepare::{Examples, Prepared};
 use crate::run::RunOptions;
+use crate::seen_cases::SeenCases;
 use crate::sitting::{Candidate, Sheet, generations, stored};
 use crate::training::EVALUATION_BATCH;
 
@@ -134,12 +137,17 @@ impl Examination<'_> {
         notices: &mut Vec<String>,
     ) -> Result<Sat, RunError> {
         let own = Sheet::of(&self.examples.dataset, &self.examples.judges, model.features.to_vec());
-        let found = stored(self.store, &generations(self.store, &parent.ids())?)?;
+        let earlier = generations(self.store, &parent.ids())?;
+        let found = stored(self.store, &earlier)?;
+        let mut seen = SeenCases::of(self.store, &earlier, &found.sheets)?;
+        seen.add("this model", self.trained_on(&found.sheets));
+        seen.forgive(&own);
         let mut sheets = vec![own];
         sheets.extend(found.sheets);
         let settings = Settings { seed: self.scheme.seed, tolerance: 0.0 };
-        let both = contrast(&sheets, &parent.candidate(model.options), model, settings)?;
-        notices.extend(found.notices.into_iter().chain(found.unreadable.iter().cloned()).chain(both.notices));
+        let both = contrast(&sheets, &seen.digests, &parent.candidate(model.options), model, settings)?;
+        notices.extend(found.notices.into_iter().chain(found.unreadable.iter().cloned()));
+        notices.extend(seen.notices.into_iter().chain(both.notices));
         let outcome = match both.outcome {
             Ok(outcome) => outcome,
             Err(reasons) => {
@@ -157,6 +165,15 @@ impl Examination<'_> {
             (Compared::Values(_), None) => Err("a regression has no classes".to_owned()),
         };
         Ok(Sat { brief: Some(brief), whole })
+    }
+
+    /// The cases of `sheets` whose input this run's training part holds.
+    fn trained_on(&self, sheets: &[Sheet<'_>]) -> Vec<Digest> {
+        let Examples { dataset, splits, .. } = self.examples;
+        let trained: BTreeSet<Digest> =
+            splits.train.iter().map(|&row| dataset.input_digests[row as usize]).collect();
+        let cases: BTreeSet<&Digest> = sheets.iter().flat_map(|sheet| &sheet.digests).collect();
+        cases.into_iter().filter(|case| trained.contains(case)).copied().collect()
     }
 
     /// The cases that the model leaves for its descendants, and what is to be said of them.

@@ -32,7 +32,7 @@ pub(crate) struct Keys {
 fn begin(stage: Stage) -> DigestWriter {
     let version = match stage {
         Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package | Stage::Register => 1,
-        Stage::Evaluate => 2,
+        Stage::Evaluate => 3,
     };
     DigestWriter::new(&format!("heirloom.stage.{}.{version}", stage.name()))
 }

@@ -40,6 +40,7 @@ mod rehearsal;
 mod report;
 mod run;
 mod run_id;
+mod seen_cases;
 mod session;
 mod sitting;
 mod source;

@@ -84,7 +84,17 @@ fn follow(page: &Path) {
     follow_in(&place, page);
 }
 
+/// Ends the servers that a page started, also where a step failed: it wrote their process numbers to `*.pid`.
+struct Servers<'a>(&'a Place);
+
+impl Drop for Servers<'_> {
+    fn drop(&mut self) {
+        self.0.shell("for file in *.pid; do test -f $file && kill $(cat $file) 2> /dev/null; done; true");
+    }
+}
+
 fn follow_in(place: &Place, page: &Path) {
+    let _servers = Servers(place);
     let text = fs::read_to_string(page).expect("a page");
     for block in blocks(&text) {
         let mark = block.mark.as_deref().unwrap_or_default();
@@ -101,7 +111,10 @@ fn take(step: &Step, place: &Place, page: &Path) {
     let told = format!("`{}` of {}\n{}{}", step.command, page.display(), outcome.stdout, outcome.stderr);
     assert_eq!(outcome.status, Some(step.status), "{told}");
     if !step.expect.is_empty() {
-        let shown = if outcome.stdout.is_empty() { outcome.stderr } else { outcome.stdout };
+        let mut shown = if outcome.stdout.is_empty() { outcome.stderr } else { outcome.stdout };
+        if !shown.ends_with('\n') {
+            shown.push('\n'); // a server's answer has no end of line, a page does
+        }
         let same = snapbox::Assert::new().try_eq(Some(&"output"), shown.into(), step.expect.clone().into());
         if let Err(difference) = same {
             panic!("{told}\n{difference}");

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use pipeline::metrics::{Leaks, Metrics, PartMetrics};
-use pipeline::{Event, SeenIn, who_saw};
+use pipeline::{CompareOptions, Compared, Event, SeenIn, compare_models, who_saw};
 use serde::Deserialize;
 use store::Store;
 use tensor::{Random, Tensor};
@@ -190,4 +190,26 @@ fn what_cannot_be_compared_is_told() {
     let found = leaks(&ran.report().metrics);
     assert_eq!((found.other_input, found.compared), (vec!["parent@1".to_owned()], vec![]));
     assert!(ran.notices().iter().any(|text| text.contains("takes other inputs")), "{:?}", ran.notices());
+}
+
+/// A parent's test cases that its child was trained on judge neither the run nor a later comparison of both.
+#[test]
+fn stored_cases_that_a_child_learned_are_left_out_of_comparisons() {
+    let project = with_parent(&pictures("parent", 0..120));
+    let learned = pictures("judging the parent", 0..12);
+    let train = [pictures("child", 0..60), learned].concat();
+    let text = scheme(&project, "child", &train, &pictures("test", 0..40));
+    let ran = project.run(&project.scheme(&text, &[QUICK, "model.inherit='parent'"]));
+    let against = ran.report().against_parent.clone().expect("a parent");
+    assert_eq!(against.cases, 40 + 30 - 12);
+    let told = "12 stored test cases are left out: this model was trained on the same input";
+    assert!(ran.notices().contains(&told), "{:?}", ran.notices());
+
+    let store = Store::open(&project.store()).unwrap();
+    let options = CompareOptions { threads: 1, tolerance: 0.0, inputs_max: 0 };
+    let found = compare_models(&store, "child", &["parent".to_owned()], options).unwrap().remove(0);
+    let Compared::Classes(compared) = &found.outcome else { panic!("classes") };
+    assert_eq!(compared.cases, 40 + 30 - 12);
+    let told = "12 stored test cases are left out: child@1 was trained on the same input";
+    assert!(found.notices.iter().any(|notice| notice == told), "{:?}", found.notices);
 }

@@ -185,3 +185,68 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::protocol::Values;
+
+    fn job(count: usize) -> Job {
+        let examples = Examples { values: Values::U8(Bytes::from(vec![0; count])), count };
+        Job { examples, reply: oneshot::channel().0, queued: Instant::now(), deadline: None }
+    }
+
+    fn queue(workers: usize) -> Queue {
+        Queue::new(Bounds { rows_max: 100, batch_max: 64, batch_min: 16, workers })
+    }
+
+    fn taken(jobs: &mut Vec<Job>) -> Vec<usize> {
+        jobs.drain(..).map(|job| job.examples.count).collect()
+    }
+
+    #[test]
+    fn a_worker_takes_what_came_while_it_computed() {
+        let (queue, mut jobs) = (queue(1), Vec::new());
+        queue.push(job(1)).expect("room");
+        queue.first(&mut jobs).expect("a call");
+        assert_eq!(taken(&mut jobs), [1]);
+        for count in [30, 30, 30] {
+            queue.push(job(count)).expect("room");
+        }
+        assert_eq!(queue.push(job(20)).expect_err("full").kind, Kind::Overloaded);
+        queue.next(&mut jobs).expect("work");
+        assert_eq!((taken(&mut jobs), queue.rows()), (vec![30, 30], 30));
+        queue.close();
+        assert_eq!(queue.push(job(1)).expect_err("closed").kind, Kind::Unavailable);
+        queue.next(&mut jobs).expect("what waits is still answered");
+        assert_eq!(taken(&mut jobs), [30]);
+        assert!(queue.next(&mut jobs).is_none());
+    }
+
+    #[test]
+    fn a_second_worker_is_called_for_a_whole_batch_only() {
+        let (queue, mut jobs) = (queue(2), Vec::new());
+        queue.push(job(1)).expect("room");
+        queue.first(&mut jobs).expect("a call");
+        queue.push(job(15)).expect("room");
+        assert_eq!((queue.lock().busy, queue.lock().calls), (1, 0));
+        queue.push(job(1)).expect("room");
+        assert_eq!((queue.lock().busy, queue.lock().calls), (2, 1));
+        queue.first(&mut jobs).expect("the second's call");
+        assert_eq!(taken(&mut jobs), [1, 15, 1]);
+    }
+
+    #[test]
+    fn a_lone_question_is_computed_where_it_is() {
+        let (queue, mut jobs) = (queue(1), Vec::new());
+        let turn = queue.turn().expect("nobody computes");
+        assert!(queue.turn().is_none());
+        queue.push(job(2)).expect("room");
+        assert_eq!(queue.lock().calls, 0);
+        drop(turn);
+        queue.first(&mut jobs).expect("what came meanwhile is a worker's");
+        assert_eq!(taken(&mut jobs), [2]);
+    }
+}

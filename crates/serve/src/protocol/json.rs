@@ -252,3 +252,101 @@ impl Column<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::signature::{Contents, Port};
+    use super::*;
+
+    fn signature(dtype: DType) -> Signature {
+        let port = |name: &str, datatype, shape: &[i64]| Port {
+            name: name.to_owned(),
+            datatype,
+            shape: shape.to_vec(),
+        };
+        Signature {
+            input: port("x", if dtype == DType::U8 { "UINT8" } else { "FP32" }, &[-1, 2, 2]),
+            dtype,
+            row_len: 4,
+            outputs: vec![
+                (port("label", "BYTES", &[-1]), Contents::Label),
+                (port("y", "FP32", &[-1, 2]), Contents::Numbers { output: 0, width: 2 }),
+            ],
+            labels: vec!["no".to_owned(), "yes".to_owned()],
+        }
+    }
+
+    fn question(text: &str) -> Result<Question, Refusal> {
+        parse(&signature(DType::F32), &Bytes::copy_from_slice(text.as_bytes()), None, 100)
+    }
+
+    #[test]
+    fn lists_of_numbers_may_be_nested_in_any_way() {
+        for data in ["[1,2,3,4.5]", "[[1,2],[3,4.5]]", "[[[1],[2,3]],4.5]", " [ 1 , [ 2 ] , 3,4.5 ] "] {
+            let text = format!(
+                r#"{{"id":"7","inputs":[{{"name":"x","shape":[1,2,2],"datatype":"FP32","data":{data}}}]}}"#
+            );
+            let found = question(&text).expect("a question");
+            let Values::F32(values) = found.examples.values else { panic!("floats") };
+            assert_eq!((values, found.id.as_str(), found.wanted.len()), (vec![1.0, 2.0, 3.0, 4.5], "7", 2));
+        }
+    }
+
+    #[test]
+    fn an_answer_says_what_was_asked_for() {
+        let mut found = question(
+            r#"{"inputs":[{"name":"x","shape":[1,2,2],"datatype":"FP32","data":[1,2,3,4]}],
+            "outputs":[{"name":"label"},{"name":"y","parameters":{"classification":1}}]}"#,
+        )
+        .expect("a question");
+        let answer = Answer { count: 1, numbers: vec![vec![0.25, 0.75]] };
+        let signature = signature(DType::F32);
+        let written = write(("m", "3"), &signature, &found, &answer).expect("finite");
+        let document: serde_json::Value = serde_json::from_slice(&written.body).expect("JSON");
+        let label = json!({ "name": "label", "datatype": "BYTES", "shape": [1], "data": ["yes"] });
+        let best = json!({ "name": "y", "datatype": "BYTES", "shape": [1, 1], "data": ["0.750000:1:yes"] });
+        assert_eq!(document, json!({ "model_name": "m", "model_version": "3", "outputs": [label, best] }));
+
+        found.wanted[1].classes = None;
+        let nothing = Answer { count: 1, numbers: vec![vec![f32::NAN, 0.0]] };
+        assert_eq!(
+            write(("m", "3"), &signature, &found, &nothing).err().expect("no number").kind,
+            Kind::Internal
+        );
+        found.wanted[1].binary = true;
+        let written = write(("m", "3"), &signature, &found, &answer).expect("raw");
+        assert_eq!(
+            written.body[written.json_len.expect("raw bytes follow")..],
+            [0, 0, 0x80, 0x3e, 0, 0, 0x40, 0x3f]
+        );
+    }
+
+    proptest! {
+        /// Whatever arrives, it is a question that fits the model or a refusal.
+        #[test]
+        fn any_bytes_are_a_question_or_a_refusal(body in proptest::collection::vec(any::<u8>(), 0..200), json_len in proptest::option::of(0usize..300)) {
+            for dtype in [DType::U8, DType::F32] {
+                let _ = parse(&signature(dtype), &Bytes::from(body.clone()), json_len, 100);
+            }
+        }
+
+        #[test]
+        fn any_shape_and_data_are_a_question_or_a_refusal(
+            shape in proptest::collection::vec(any::<i64>(), 0..5),
+            data in proptest::collection::vec(prop_oneof![any::<f64>().prop_map(|x| json!(x)), any::<i64>().prop_map(|x| json!(x)), Just(json!(null)), Just(json!([1, [2]]))], 0..12),
+            rows in 1i64..3,
+            fits in any::<bool>(),
+        ) {
+            let shape = if fits { vec![rows, 2, 2] } else { shape };
+            let text = json!({ "inputs": [{ "name": "x", "shape": shape, "datatype": "FP32", "data": data }] }).to_string();
+            if let Ok(found) = question(&text) {
+                let Values::F32(values) = found.examples.values else { panic!("floats") };
+                prop_assert_eq!(values.len(), found.examples.count * 4);
+                prop_assert!(values.iter().all(|value| value.is_finite()));
+            }
+        }
+    }
+}
