@@ -202,6 +202,12 @@ mod tests {
         Queue::new(Bounds { rows_max: 100, batch_max: 64, batch_min: 16, workers })
     }
 
+    /// Workers that are busy, and those of them that were called and did not come yet.
+    fn called(queue: &Queue) -> (usize, usize) {
+        let state = queue.lock();
+        (state.busy, state.calls)
+    }
+
     fn taken(jobs: &mut Vec<Job>) -> Vec<usize> {
         jobs.drain(..).map(|job| job.examples.count).collect()
     }
@@ -231,9 +237,9 @@ mod tests {
         queue.push(job(1)).expect("room");
         queue.first(&mut jobs).expect("a call");
         queue.push(job(15)).expect("room");
-        assert_eq!((queue.lock().busy, queue.lock().calls), (1, 0));
+        assert_eq!(called(&queue), (1, 0));
         queue.push(job(1)).expect("room");
-        assert_eq!((queue.lock().busy, queue.lock().calls), (2, 1));
+        assert_eq!(called(&queue), (2, 1));
         queue.first(&mut jobs).expect("the second's call");
         assert_eq!(taken(&mut jobs), [1, 15, 1]);
     }
