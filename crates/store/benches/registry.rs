@@ -120,6 +120,7 @@ fn record(head: usize) -> ModelRecord {
         about: About::default(),
         parents: Vec::new(),
         attachments: Vec::new(),
+        overrides: Vec::new(),
         by: by(),
     }
 }
