@@ -14,6 +14,7 @@ mod run;
 mod scheme;
 mod scheme_edit;
 mod store;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -27,13 +28,14 @@ pub(crate) use inherit::{Inherit, Prove};
 pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
-    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, Sign, Verify,
+    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, RolloutOf, Sign, Verify,
 };
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
 pub(crate) use scheme_edit::{Form, NewScheme, Rebase};
 pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
+pub(crate) use watch::Watch;
 
 /// One program that delivers machine-learning models end to end, and lets every new project inherit
 /// what earlier ones left behind.
@@ -53,6 +55,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Init(Init),
     Run(Run),
+    Watch(Watch),
     Infer(Infer),
     /// Checks and shows schemes
     #[command(subcommand)]

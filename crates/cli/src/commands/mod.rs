@@ -16,3 +16,4 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scheme;
 pub(crate) mod store;
+pub(crate) mod watch;

@@ -10,6 +10,7 @@ mod proofs;
 mod ranking;
 mod runs;
 mod samples;
+mod watching;
 mod world;
 
 /// Help and the commands that need no store, word for word.
