@@ -97,9 +97,9 @@ class World:
         return sorted(path.parent for path in self.folder.glob("*/registry.db"))
 
     def listing(self, store, without=frozenset()):
-        """What a store lists and what was decided in it, without what differs from one execution to the next."""
+        """What a store lists, of a command that decides also what was decided, without what differs from one execution to the next."""
         lists = [json.loads(self.expect([*words, "--json", "--store", store])) for words in (("model", "list"), ("scheme", "list"))]
-        lists.append([] if without else self.decisions(store))
+        lists.append(self.decisions(store) if self.between and not without else [])
         return json.dumps(steady(lists, CHANGING | without))
 
     def decisions(self, store):

@@ -182,7 +182,9 @@ fn advice(error: &(dyn Error + 'static)) -> Option<String> {
             return Some("wait until that run has ended, or name another store with `--store`".to_owned());
         }
         if let Some(StoreError::Watched { .. }) = error.downcast_ref() {
-            return Some("one is enough: end that one first, or name another store with `--store`".to_owned());
+            return Some(
+                "one is enough: end that one first, or name another store with `--store`".to_owned(),
+            );
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             match error.kind() {

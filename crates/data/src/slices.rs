@@ -65,18 +65,15 @@ fn of_feature(dataset: &Dataset, feature: usize) -> Slices {
 }
 
 /// By a column that is no feature: the table is read once more with that column as its answer.
-fn of_column(
-    source: &Source,
-    csv: &CsvSource,
-    dataset: &Dataset,
-    column: &str,
-) -> Result<Slices, DataError> {
+fn of_column(source: &Source, csv: &CsvSource, dataset: &Dataset, column: &str) -> Result<Slices, DataError> {
     let features = match (&csv.features, dataset.layout) {
         (Some(features), _) => features.clone(),
         (None, Layout::Table | Layout::Series) => dataset.feature_names.clone(),
         (None, Layout::Image) => {
             let message = format!("`{column}` is a pixel: every column of the table but the target is one");
-            return Err(Diagnostic::new("unknown-column", message).help("name the pixels: `data.features`").into());
+            return Err(Diagnostic::new("unknown-column", message)
+                .help("name the pixels: `data.features`")
+                .into());
         }
     };
     let divided = load(&Source::Csv(CsvSource {

@@ -1,7 +1,7 @@
 //! The pipeline: a resolved scheme becomes a registered model.
 //!
 //! ```text
-//! prepare ─► plan ─► train ─► evaluate ─► package ─► register
+//! prepare ─► plan ─► train ─► evaluate ─► package ─► gates ─► register ─► deploy
 //! ```
 //!
 //! The decision that shaped it: *a stage is a function of its key*. The key is made of the digests of what goes in,
@@ -33,6 +33,7 @@ mod measured;
 mod memory;
 pub mod metrics;
 mod occasion;
+mod options;
 mod overrides;
 mod package;
 mod prepare;
@@ -67,7 +68,8 @@ pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inp
 pub use inheritance::{by_action, plan_transfer};
 pub use judgement::RefusalReport;
 pub use occasion::Cause;
-pub use overrides::{Overruled, Override, overruled_of};
+pub use options::RunOptions;
+pub use overrides::{Override, Overruled, overruled_of};
 pub use prove::{
     ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, has_proofs, last_proof, proofs_of, prove,
 };
@@ -77,6 +79,6 @@ pub use rank::{
 };
 pub use records::SeenIn;
 pub use report::{EpochReport, HeadReport, RunReport, StageReport};
-pub use run::{RunOptions, run};
+pub use run::run;
 pub use watch::{Due, Order, Why, due, settle};
 pub use who_saw::{Sighting, Sightings, who_saw};

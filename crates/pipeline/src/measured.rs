@@ -9,8 +9,8 @@ use scheme::{Gate, ResolvedScheme};
 use crate::architecture::Plan;
 use crate::error::RunError;
 use crate::gates::{GateReport, report};
+use crate::options::RunOptions;
 use crate::prepare::Examples;
-use crate::run::RunOptions;
 
 /// The median is of at most so many answers, within so much time, but of no fewer than the least.
 const ANSWERS_MAX: usize = 200;
@@ -39,7 +39,8 @@ pub(crate) fn judge(
         }
         if let Some(most) = step.op.latency_ms_max {
             let (milliseconds, batch) = latency(&step.op, options, plan, examples)?;
-            let of = if batch == 1 { "one example takes".to_owned() } else { format!("{batch} examples take") };
+            let of =
+                if batch == 1 { "one example takes".to_owned() } else { format!("{batch} examples take") };
             let sentence = format!(
                 "{of} {milliseconds:.3} ms on this machine, the median, on {} thread(s); at most {most} ms are allowed.",
                 options.threads

@@ -66,7 +66,8 @@ pub(crate) fn overruled(
     let Some(wanted) = wanted else { return Vec::new() };
     let said = |gate: &String| {
         let refusing = |report: &&GateReport| report.gate == *gate && report.outcome == Outcome::Refuse;
-        let said: Vec<&str> = reports.iter().filter(refusing).map(|report| report.sentence.as_str()).collect();
+        let said: Vec<&str> =
+            reports.iter().filter(refusing).map(|report| report.sentence.as_str()).collect();
         (!said.is_empty()).then(|| Overruled {
             gate: gate.clone(),
             said: said.join(" "),

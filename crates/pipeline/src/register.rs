@@ -10,11 +10,11 @@ use crate::error::RunError;
 use crate::inheritance::{self, Parent};
 use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
+use crate::options::RunOptions;
 use crate::overrides::{self, Overruled};
 use crate::prepare::Prepared;
 use crate::rank;
 use crate::rehearsal;
-use crate::run::RunOptions;
 
 /// Under which role a scheme's files are kept beside the model that it made.
 const SOURCES_ROLE: &str = "scheme_sources";

@@ -15,8 +15,9 @@ use crate::events::{Event, Observer, Stage};
 use crate::journal::Journal;
 use crate::judgement::RefusalReport;
 use crate::keys::to_value;
+use crate::options::RunOptions;
 use crate::report::{RunReport, StageReport};
-use crate::run::{RunOptions, seconds_since};
+use crate::run::seconds_since;
 use crate::run_id::run_id;
 use crate::training::{History, Trained};
 

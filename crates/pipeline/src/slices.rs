@@ -159,9 +159,11 @@ mod tests {
     fn small_slices_are_named_and_not_judged() {
         let slice = |name: &str, right, examples| SliceAccuracy { name: name.into(), right, examples };
         let slices = [slice("f", 80, 100), slice("m", 190, 200), slice("x", 0, 3)];
-        let gate = gate(r#"{"slice": "sex", "slice_min": 0.75, "slice_gap_max": 0.1, "slice_examples_min": 20}"#);
+        let gate =
+            gate(r#"{"slice": "sex", "slice_min": 0.75, "slice_gap_max": 0.1, "slice_examples_min": 20}"#);
         let found = conditions(&gate, &slices);
-        let told: Vec<String> = found.iter().map(|(key, holds, text)| format!("{key} {holds} {text}")).collect();
+        let told: Vec<String> =
+            found.iter().map(|(key, holds, text)| format!("{key} {holds} {text}")).collect();
         assert_eq!(
             told,
             [

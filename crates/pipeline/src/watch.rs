@@ -59,11 +59,7 @@ impl Why {
 /// raises an alarm; each report counts once. `store` is the store as far as there is one.
 ///
 /// Errors   a scheme without `[deploy]`; data that cannot be read; the world.
-pub fn due(
-    scheme: &ResolvedScheme,
-    store: Option<&Store>,
-    drift: Option<Digest>,
-) -> Result<Due, RunError> {
+pub fn due(scheme: &ResolvedScheme, store: Option<&Store>, drift: Option<Digest>) -> Result<Due, RunError> {
     let Some(deploy) = &scheme.deploy else {
         let message = format!("{} has no [deploy], so nothing says where a new model goes", scheme.name);
         let found = Diagnostic::new("no-deploy", message);

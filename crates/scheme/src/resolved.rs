@@ -6,7 +6,9 @@ use base::{Diagnostic, Digest, Span};
 use serde::Deserialize;
 
 use crate::history::History;
-use crate::sections::{About, Data, Deploy, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train};
+use crate::sections::{
+    About, Data, Deploy, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train,
+};
 use crate::show;
 use crate::tree::{Node, Place, Table};
 use crate::upgrade::FORMAT;

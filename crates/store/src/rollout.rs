@@ -256,8 +256,7 @@ pub(crate) fn begin(
         return Err(under_way(&running).into());
     }
     let from = from.to_string();
-    let details =
-        Details { subject: Some(alias), value: start.occasion, replaced: Some(&from), reason };
+    let details = Details { subject: Some(alias), value: start.occasion, replaced: Some(&from), reason };
     append(rows, by, "rollout", &found.name, Some(found.version), &details)?;
     let plan = Details { subject: Some(alias), value: Some(start.plan), ..Details::default() };
     append(rows, by, "rollout_plan", &found.name, Some(found.version), &plan)?;
@@ -291,13 +290,7 @@ fn step(
     Ok(())
 }
 
-fn close(
-    rows: &dyn Rows,
-    of: &Rollout,
-    state: RolloutState,
-    reason: &str,
-    by: &By,
-) -> Result<(), RowError> {
+fn close(rows: &dyn Rows, of: &Rollout, state: RolloutState, reason: &str, by: &By) -> Result<(), RowError> {
     let percent = of.percent.to_string();
     let details = Details {
         subject: Some(&of.alias),
@@ -355,14 +348,19 @@ fn there_already(found: &Found, alias: &str) -> Diagnostic {
 
 fn nothing_to_replace(found: &Found, alias: &str) -> Diagnostic {
     let Found { name, version } = found;
-    Diagnostic::new("nothing-to-replace", format!("{name}@{alias} points at nothing, so nothing can be replaced step by step"))
-        .help(format!("promote the version at once: `heirloom model promote {name}@{version} --to {alias}`"))
+    Diagnostic::new(
+        "nothing-to-replace",
+        format!("{name}@{alias} points at nothing, so nothing can be replaced step by step"),
+    )
+    .help(format!("promote the version at once: `heirloom model promote {name}@{version} --to {alias}`"))
 }
 
 /// Says that a rollout is under way.
 fn under_way(running: &Rollout) -> Diagnostic {
     let Rollout { name, alias, from, to, percent, .. } = running;
-    let message = format!("a rollout of {name}@{alias} from version {from} to {to} is under way, at {percent} %");
-    Diagnostic::new("rollout-under-way", message)
-        .help(format!("end it first: `heirloom model rollback {name} --alias {alias}`, or promote version {to}"))
+    let message =
+        format!("a rollout of {name}@{alias} from version {from} to {to} is under way, at {percent} %");
+    Diagnostic::new("rollout-under-way", message).help(format!(
+        "end it first: `heirloom model rollback {name} --alias {alias}`, or promote version {to}"
+    ))
 }

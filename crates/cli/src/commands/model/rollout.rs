@@ -79,7 +79,9 @@ pub(super) fn tell(store: &Store, rollout: &Rollout, as_json: bool) -> Result<()
         }));
     }
     terminal::print(&match rollout.is_running() {
-        true => format!("{name}@{alias} stays {name}@{from}; {name}@{to} takes {percent} % of the requests\n"),
+        true => {
+            format!("{name}@{alias} stays {name}@{from}; {name}@{to} takes {percent} % of the requests\n")
+        }
         false => format!("{name}@{alias} stays {name}@{from}; {name}@{to} takes no requests any more\n"),
     })
 }
