@@ -47,7 +47,7 @@ fn a_rollout_goes_step_by_step_and_moves_the_alias_at_its_end() {
     assert_eq!((begun.plan.as_str(), begun.started_unix_ms), ("a plan", 1));
     assert_eq!(target(&store), Some(1), "the alias stays while a rollout is under way");
     assert_eq!(start(&store, "digits@3"), Err("rollout-under-way".to_owned()));
-    assert_eq!(store.rollouts().unwrap(), [begun.clone()]);
+    assert_eq!(store.rollouts().unwrap(), std::slice::from_ref(&begun));
 
     let stepped = store.step_rollout(&begun, 50, "205 requests, no failure", &by(2)).unwrap().unwrap();
     assert_eq!((stepped.percent, stepped.reason.as_deref()), (50, Some("205 requests, no failure")));
