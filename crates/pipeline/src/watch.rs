@@ -31,6 +31,8 @@ pub struct Order {
     pub why: Why,
     /// What the run names as its cause.
     pub cause: Cause,
+    /// Names the scheme, the data as it is now, and the drift: two looks that find the same name found the same.
+    pub occasion: String,
     /// `name@N` to inherit from, the version that serves; none if none does or the scheme itself says where its model
     /// comes from.
     pub inherit: Option<String>,
@@ -67,7 +69,7 @@ pub fn due(scheme: &ResolvedScheme, store: Option<&Store>, drift: Option<Digest>
     };
     let cause = Cause { scheme: scheme.digest(), drift };
     let occasion = occasion(scheme, &cause)?;
-    let order = |why, inherit| Due::Run(Order { why, cause, inherit });
+    let order = |why, inherit| Due::Run(Order { why, cause, occasion: occasion.name(), inherit });
     let Some(store) = store else { return Ok(order(Why::Data, None)) };
     let decisions = store.decisions(&scheme.name)?;
     let last = |wanted: &dyn Fn(&str) -> bool| {

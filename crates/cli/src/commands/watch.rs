@@ -24,6 +24,8 @@ use crate::{author, scheme_files, terminal};
 const REPORT_BYTES_MAX: u64 = 16 << 20;
 /// How soon somebody who asks to stop is heard.
 const NAP: Duration = Duration::from_millis(50);
+/// Data that changes again within this time, or within the interval if that is shorter, is still being written.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// What a look came to.
 enum Look {
@@ -31,6 +33,8 @@ enum Look {
     Nothing(Box<Event>),
     /// Another version is taking over.
     Waiting(Box<Rollout>),
+    /// The data changes while it is looked at.
+    Unsettled,
     /// A model was made.
     Made(Order, Box<RunReport>),
     /// A model was made, and a gate refused it.
@@ -62,6 +66,7 @@ pub(crate) fn watch(arguments: &Watch) -> Result<(), Failure> {
     loop {
         match look(arguments, &store, &interrupt) {
             Ok(Look::Stopped) => return stopped(arguments),
+            Ok(Look::Unsettled) => {}
             Ok(found) => tell_new(found, &mut said)?,
             Err(Failure::ReaderGone) => return Err(Failure::ReaderGone),
             // The data may be half written, the disk full: what is wrong is said once, and looked at again.
@@ -96,6 +101,13 @@ fn look(arguments: &Watch, store: &Store, interrupt: &Interrupt) -> Result<Look,
         Due::RollingOut(rollout) => return Ok(Look::Waiting(rollout)),
         Due::Run(order) => order,
     };
+    if !arguments.once {
+        sleep(SETTLED.min(arguments.interval));
+        let again = pipeline::due(&scheme, Some(store), drift)?;
+        if !matches!(again, Due::Run(again) if again.occasion == order.occasion) {
+            return Ok(Look::Unsettled);
+        }
+    }
     let mut choice =
         SchemeChoice { path: arguments.scheme.path.clone(), overrides: arguments.scheme.overrides.clone() };
     choice.overrides.extend(order.inherit.iter().map(|parent| format!("model.inherit=\"{parent}\"")));
@@ -238,6 +250,7 @@ fn account(found: &Look) -> String {
             let from = order.inherit.as_ref().map_or(String::new(), |from| format!(" from {from}"));
             format!("refused: the model for new {}{from}; the alias stays", order.why.name())
         }
+        Look::Unsettled => "the data is being written".to_owned(),
         Look::Stopped => "stopped".to_owned(),
     }
 }
@@ -280,7 +293,7 @@ fn document(found: &Look) -> Value {
             "percent": rollout.percent,
         }}),
         Look::Made(order, report) => made(order, report),
-        Look::Refused(..) | Look::Stopped => Value::Null,
+        Look::Refused(..) | Look::Unsettled | Look::Stopped => Value::Null,
     }
 }
 

@@ -8,6 +8,7 @@ mod interrupt;
 mod place;
 mod proofs;
 mod ranking;
+mod rollouts;
 mod runs;
 mod samples;
 mod watching;
