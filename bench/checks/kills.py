@@ -45,6 +45,9 @@ CALLS = (
 CALLS_ON_PATHS = set("creat truncate rename unlink rmdir mkdir link symlink chmod".split())
 CALL = re.compile(r"^(\d+) +(\w+)\((.*)$")
 
+# Events that say what becomes of a model.
+DECISIONS = {"promote", "rollback", "rollout", "withhold", "refuse"}
+
 # What two executions of one command may tell differently.
 CHANGING = {"created", "created_unix_ms", "unix_ms", "at", "when", "started", "finished", "seconds", "store", "run"}
 
@@ -68,6 +71,8 @@ class World:
     def __init__(self, binary, folder):
         self.binary, self.folder, self.pristine = binary, folder / "world", folder / "pristine"
         self.log = folder / "calls"
+        # Keys of listings that may be between the old state and the new one while a command is under way.
+        self.between = set()
         self.folder.mkdir()
 
     def run(self, arguments, tracer=()):
@@ -91,14 +96,19 @@ class World:
     def stores(self):
         return sorted(path.parent for path in self.folder.glob("*/registry.db"))
 
-    def listing(self, store):
-        """What a store lists, without what differs from one execution to the next."""
-        lists = (("model", "list"), ("scheme", "list"))
-        return json.dumps([steady(json.loads(self.expect([*words, "--json", "--store", store]))) for words in lists])
+    def listing(self, store, without=frozenset()):
+        """What a store lists, of a command that decides also what was decided, without what differs from one execution to the next."""
+        lists = [json.loads(self.expect([*words, "--json", "--store", store])) for words in (("model", "list"), ("scheme", "list"))]
+        lists.append(self.decisions(store) if self.between and not without else [])
+        return json.dumps(steady(lists, CHANGING | without))
 
-    def listings(self):
+    def decisions(self, store):
+        events = json.loads(self.expect(["model", "history", "--json", "--store", store]))
+        return [[event["action"], event["version"]] for event in events if event["action"] in DECISIONS]
+
+    def listings(self, without=frozenset()):
         """By name of store. One that does not exist lists nothing."""
-        return {store.name: self.listing(store) for store in self.stores()}
+        return {store.name: self.listing(store, without) for store in self.stores()}
 
     def problems(self):
         found = []
@@ -109,11 +119,11 @@ class World:
         return found
 
 
-def steady(document):
+def steady(document, without):
     if isinstance(document, dict):
-        return {key: steady(value) for key, value in document.items() if key not in CHANGING}
+        return {key: steady(value, without) for key, value in document.items() if key not in without}
     if isinstance(document, list):
-        return [steady(value) for value in document]
+        return [steady(value, without) for value in document]
     return document
 
 
@@ -154,6 +164,18 @@ def promote(world):
     return ["model", "promote", "tiny@2", "--to", "production", "--store", "one"]
 
 
+def watch(world):
+    """A look that finds new data: a run that inherits from what serves, its gates, its promotion."""
+    path = world.folder / write_scheme(world, "tiny")
+    path.write_text(path.read_text() + '[evaluate.gate.error]\nmetric = "rmse"\nmax = 1e9\n[deploy]\n')
+    world.expect(["watch", path.name, "--once", "--quiet", "--store", "one"])
+    table = world.folder / "table.csv"
+    table.write_text(table.read_text() + "9001,1,2,0.5\n")
+    # A model is registered first and promoted after that, by two transactions.
+    world.between = {"aliases"}
+    return ["watch", path.name, "--once", "--quiet", "--store", "one"]
+
+
 def push(world):
     trained(world)
     trained(world, units=3)
@@ -180,7 +202,7 @@ def gc(world):
     return ["store", "gc", "--stages", "--store", "one"]
 
 
-COMMANDS = {"fresh": fresh, "run": run, "register": register, "promote": promote, "push": push, "pull": pull, "import": import_, "gc": gc}
+COMMANDS = {"fresh": fresh, "run": run, "register": register, "promote": promote, "watch": watch, "push": push, "pull": pull, "import": import_, "gc": gc}
 
 
 # ---- Cutting
@@ -220,14 +242,23 @@ def cut(world, arguments, call, number):
 def try_cut(world, arguments, before, after, place):
     problems = world.problems()
     require(not problems, f"{place}: store verify finds {problems[:3]}")
-    for name, found in world.listings().items():
-        whole = found in (before.get(name), after[name]) or (name not in before and lists_nothing(found))
+    if world.between:
+        before, after_cut = ({name: without(text, world.between) for name, text in each.items()} for each in (before, after))
+    else:
+        after_cut = after
+    for name, found in world.listings(frozenset(world.between)).items():
+        whole = found in (before.get(name), after_cut[name]) or (name not in before and lists_nothing(found))
         require(whole, f"{place}: store `{name}` lists neither the old state nor the new one: {found[:500]}")
     repeated = world.run(arguments)
     require(repeated.returncode == 0, f"{place}: repeated: status {repeated.returncode}\n{repeated.stderr[-2000:]}")
     require(world.listings() == after, f"{place}: repeating the command does not end in the state of an undisturbed one")
     problems = world.problems()
     require(not problems, f"{place}: repeated: store verify finds {problems[:3]}")
+
+
+def without(listing, keys):
+    """A whole listing as World.listing would have it without these keys."""
+    return json.dumps(steady([*json.loads(listing)[:2], []], keys))
 
 
 def lists_nothing(listing):

@@ -85,6 +85,17 @@ impl Failure {
         }
     }
 
+    /// What went wrong, without what surrounds it: to see whether two failures are the same.
+    pub(crate) fn in_short(&self) -> String {
+        match self {
+            Failure::Mistakes { found, .. } | Failure::Refused { found, .. } => found.to_string(),
+            Failure::World { error, .. } => error.to_string(),
+            Failure::Usage(error) => error.to_string(),
+            Failure::Interrupted(how_to_go_on) => how_to_go_on.clone(),
+            Failure::Told(_) | Failure::ReaderGone => String::new(),
+        }
+    }
+
     /// Tells the user on standard error, and gives the exit status.
     pub(crate) fn report(self) -> ExitCode {
         match self {
@@ -169,6 +180,11 @@ fn advice(error: &(dyn Error + 'static)) -> Option<String> {
     while let Some(error) = cause {
         if let Some(StoreError::Locked { .. }) = error.downcast_ref() {
             return Some("wait until that run has ended, or name another store with `--store`".to_owned());
+        }
+        if let Some(StoreError::Watched { .. }) = error.downcast_ref() {
+            return Some(
+                "one is enough: end that one first, or name another store with `--store`".to_owned(),
+            );
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
             match error.kind() {

@@ -30,7 +30,7 @@ use clap::Parser;
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
     algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, run as runs, scheme as schemes, serve as serving, store as store_commands,
+    model, run as runs, scheme as schemes, serve as serving, store as store_commands, watch,
 };
 use failure::Failure;
 
@@ -47,6 +47,7 @@ fn run() -> Result<(), Failure> {
     match arguments.command {
         Command::Init(init) => project::init(&init),
         Command::Run(run) => runs::run(&run),
+        Command::Watch(arguments) => watch::watch(&arguments),
         Command::Infer(infer) => infer::infer(&infer),
         Command::Serve(serve) => serving::serve(&serve),
         Command::Scheme(command) => schemes::command(command),

@@ -37,6 +37,7 @@ mod order;
 mod order_key;
 mod other_images;
 mod row_image;
+mod slices;
 mod source;
 mod split;
 mod statistics;
@@ -52,6 +53,7 @@ pub use load::{fingerprint, load};
 pub use look::{ColumnKind, ColumnLook, Guess, IdxLook, ImagesLook, Look, TableLook, look};
 pub use order::{batch, epoch_order};
 pub use other_images::fit_images;
+pub use slices::{SLICES_MAX, Slices, slices};
 pub use source::{
     Adjust, Channels, CsvSource, Filter, IdxSource, ImagesSource, RowImage, Source, TableFile, TargetForm,
     Task,

@@ -7,8 +7,8 @@ use scheme::{Baseline, ResolvedScheme};
 use crate::architecture::Plan;
 use crate::error::RunError;
 use crate::metrics::{self, Answers, ClassificationMetrics, Metrics, PartMetrics, RegressionMetrics};
+use crate::options::RunOptions;
 use crate::prepare::Examples;
-use crate::run::RunOptions;
 use crate::training::EVALUATION_BATCH;
 
 /// Measures the model of `plan`, which holds its trained weights.

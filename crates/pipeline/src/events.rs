@@ -4,6 +4,7 @@
 use inherit::transfer::TransferPlan;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Deployment;
 use crate::examination::AgainstParent;
 use crate::gates::GateReport;
 use crate::metrics::Metrics;
@@ -170,7 +171,7 @@ pub enum Event {
     },
     /// The model and its parent sat the same test cases.
     ComparedWithParent(AgainstParent),
-    /// The model was held against its scheme's gates. Where one refuses, nothing is registered.
+    /// The model was held against its scheme's gates. Where one refuses and is not overruled, nothing is registered.
     GatesJudged {
         /// Every condition, in the scheme's order.
         gates: Vec<GateReport>,
@@ -184,6 +185,8 @@ pub enum Event {
         /// Whether this version did not exist before.
         new: bool,
     },
+    /// What became of the version, of a scheme with `[deploy]`.
+    Deployed(Deployment),
     /// The run came to its end. Last event of a run without error.
     RunFinished {
         /// `name@N`.

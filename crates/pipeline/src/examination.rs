@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use base::Digest;
+use data::{Slices, Target};
 use engine::Options;
 use inherit::compare::Comparison;
 use scheme::ResolvedScheme;
@@ -14,13 +15,15 @@ use crate::architecture::Plan;
 use crate::cases::{self, Answered, Cases, INPUT_BYTES_MAX};
 use crate::comparison::{Compared, Settings, contrast};
 use crate::error::RunError;
-use crate::gates::{self, GateReport};
+use crate::gates::{self, Evidence, GateReport, Production};
 use crate::inheritance::{self, Parent};
 use crate::metrics::{Metrics, greatest};
+use crate::options::RunOptions;
 use crate::prepare::{Examples, Prepared};
-use crate::run::RunOptions;
+use crate::rival::Rival;
 use crate::seen_cases::SeenCases;
 use crate::sitting::{Candidate, Sheet, generations, stored};
+use crate::slices::{SliceAccuracy, by_column};
 use crate::training::EVALUATION_BATCH;
 
 /// What the stage `evaluate` came to.
@@ -92,6 +95,13 @@ struct Sat {
     whole: Result<Comparison, String>,
 }
 
+impl Sat {
+    /// As gates take it.
+    fn comparison(&self) -> Result<&Comparison, &str> {
+        self.whole.as_ref().map_err(String::as_str)
+    }
+}
+
 /// What the examination looks at.
 pub(crate) struct Examination<'a> {
     pub(crate) scheme: &'a ResolvedScheme,
@@ -102,6 +112,10 @@ pub(crate) struct Examination<'a> {
     /// Holds the trained weights.
     pub(crate) plan: &'a Plan,
     pub(crate) parent: Option<&'a Parent>,
+    /// What it should replace, if a gate asks for that.
+    pub(crate) rival: Option<&'a Rival>,
+    /// What gates divide the test part by, by column.
+    pub(crate) slices: &'a [(String, Slices)],
 }
 
 impl Examination<'_> {
@@ -122,22 +136,63 @@ impl Examination<'_> {
         };
         let (cases, mut notices) = self.left(&model)?;
         let sat = match self.parent {
-            Some(parent) => self.sit(parent, &model, &mut notices)?,
+            Some(parent) => {
+                self.sit(&parent.candidate(model.options), &parent.ids(), &model, &mut notices)?
+            }
             None => Sat { brief: None, whole: Err("it has no parent".to_owned()) },
         };
-        let gates = gates::judge(self.scheme, &metrics, sat.whole.as_ref().map_err(String::as_str))?;
+        let replaced = self.beside_rival(&model, &mut notices)?;
+        let slices = self.divided(&model)?;
+        let production = match (self.rival, &replaced) {
+            (Some(Rival { alias, model: None, .. }), _) => Production::Nothing(alias),
+            (_, Some(replaced)) => Production::Version(replaced.comparison()),
+            (_, None) => Production::Version(sat.comparison()),
+        };
+        let evidence = Evidence { parent: sat.comparison(), production, slices: &slices };
+        let gates = gates::judge(self.scheme, &metrics, &evidence)?;
         Ok((Examined { metrics, against_parent: sat.brief, gates, notices }, cases))
     }
 
-    /// Parent and child over what judges of the test part and the cases of all ancestors.
+    /// The model beside what it should replace; `None` where that is nothing, or its parent.
+    fn beside_rival(
+        &self,
+        model: &Candidate<'_>,
+        notices: &mut Vec<String>,
+    ) -> Result<Option<Sat>, RunError> {
+        let Some(rival) = self.rival.and_then(|rival| rival.model.as_ref()) else { return Ok(None) };
+        if self.parent.is_some_and(|parent| parent.id == rival.id) {
+            return Ok(None);
+        }
+        self.sit(&rival.candidate(model.options), &[&rival.id], model, notices).map(Some)
+    }
+
+    /// How the slices of the test part are answered, column by column.
+    fn divided(&self, model: &Candidate<'_>) -> Result<Vec<(String, Vec<SliceAccuracy>)>, RunError> {
+        let Target::Classes { labels, .. } = &self.examples.dataset.target else { return Ok(Vec::new()) };
+        if self.slices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = &self.examples.judges;
+        let sheet = Sheet::of(&self.examples.dataset, rows, model.features.to_vec());
+        let places: Vec<usize> = (0..rows.len()).collect();
+        let answers = model.answers(&sheet, &places, None)?;
+        let answered = answers.chunks_exact(model.width()).map(greatest);
+        let right: Vec<bool> =
+            rows.iter().zip(answered).map(|(&row, class)| labels[row as usize] as usize == class).collect();
+        let count = |(column, slices): &(String, Slices)| (column.clone(), by_column(slices, rows, &right));
+        Ok(self.slices.iter().map(count).collect())
+    }
+
+    /// Two models over what judges of the test part and the cases of `ids` and all their ancestors.
     fn sit(
         &self,
-        parent: &Parent,
+        before: &Candidate<'_>,
+        ids: &[&str],
         model: &Candidate<'_>,
         notices: &mut Vec<String>,
     ) -> Result<Sat, RunError> {
         let own = Sheet::of(&self.examples.dataset, &self.examples.judges, model.features.to_vec());
-        let earlier = generations(self.store, &parent.ids())?;
+        let earlier = generations(self.store, ids)?;
         let found = stored(self.store, &earlier)?;
         let mut seen = SeenCases::of(self.store, &earlier, &found.sheets)?;
         seen.add("this model", self.trained_on(&found.sheets));
@@ -145,19 +200,19 @@ impl Examination<'_> {
         let mut sheets = vec![own];
         sheets.extend(found.sheets);
         let settings = Settings { seed: self.scheme.seed, tolerance: 0.0 };
-        let both = contrast(&sheets, &seen.digests, &parent.candidate(model.options), model, settings)?;
+        let both = contrast(&sheets, &seen.digests, before, model, settings)?;
         notices.extend(found.notices.into_iter().chain(found.unreadable.iter().cloned()));
         notices.extend(seen.notices.into_iter().chain(both.notices));
         let outcome = match both.outcome {
             Ok(outcome) => outcome,
             Err(reasons) => {
                 let reasons: Vec<&str> = reasons.0.iter().map(|reason| reason.message.as_str()).collect();
-                let text = format!("there is no comparison with {}: {}", parent.id, reasons.join("; "));
+                let text = format!("there is no comparison with {}: {}", before.id, reasons.join("; "));
                 notices.push(text.clone());
                 return Ok(Sat { brief: None, whole: Err(text) });
             }
         };
-        let brief = AgainstParent::of(&parent.id, &outcome);
+        let brief = AgainstParent::of(before.id, &outcome);
         let whole = match (outcome, found.unreadable.into_iter().next()) {
             // A gate that saw only some of the cases it should have seen is no gate.
             (_, Some(reason)) => Err(reason),

@@ -2,18 +2,20 @@
 
 use base::{Diagnostic, Diagnostics, Digest};
 use inherit::compare::{self, Answer, Case, ClassLists, Comparison, Outcome};
-use scheme::{Gate, ResolvedScheme};
+use scheme::{Against, Gate, ResolvedScheme, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RunError;
 use crate::metrics::{ClassificationMetrics, Metrics, PartMetrics};
+use crate::slices::{self, SliceAccuracy};
 
 /// What one condition of a gate came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateReport {
     /// The gate's name in the scheme.
     pub gate: String,
-    /// Which of its keys: `min`, `max`, `class_min`, `newly_broken_max`, `margin`.
+    /// Which of its keys: `min`, `max`, `class_min`, `newly_broken_max`, `margin`, `slice_min`, `slice_gap_max`,
+    /// `latency_ms_max`, `bytes_max`.
     pub condition: String,
     /// Pass or refuse.
     pub outcome: Outcome,
@@ -21,26 +23,47 @@ pub struct GateReport {
     pub sentence: String,
 }
 
-/// Holds a model against every gate of its scheme. `parent` is its comparison with the parent, or why there is none.
+/// What the gates look at, beside the figures of the test part.
+pub(crate) struct Evidence<'a> {
+    /// The comparison with the parent, or why there is none.
+    pub(crate) parent: Result<&'a Comparison, &'a str>,
+    /// The comparison with what the scheme's alias points at.
+    pub(crate) production: Production<'a>,
+    /// By column: how each slice of the test part was answered.
+    pub(crate) slices: &'a [(String, Vec<SliceAccuracy>)],
+}
+
+/// What a model that should replace another is compared with.
+#[derive(Clone, Copy)]
+pub(crate) enum Production<'a> {
+    /// The alias points at nothing: `name@alias`.
+    Nothing(&'a str),
+    /// The comparison with what it points at, or why there is none.
+    Version(Result<&'a Comparison, &'a str>),
+}
+
+/// Holds a model against every gate of its scheme, but for what [`crate::measured`] measures.
 pub(crate) fn judge(
     scheme: &ResolvedScheme,
     metrics: &Metrics,
-    parent: Result<&Comparison, &str>,
+    evidence: &Evidence<'_>,
 ) -> Result<Vec<GateReport>, RunError> {
     let mut reports = Vec::new();
     for step in scheme.evaluate.gate.iter() {
-        let report = |condition: &str, holds: bool, sentence: String| GateReport {
-            gate: step.name.clone(),
-            condition: condition.to_owned(),
-            outcome: if holds { Outcome::Pass } else { Outcome::Refuse },
-            sentence,
-        };
-        reports
-            .extend(metric(&step.op, metrics).into_iter().map(|(key, holds, text)| report(key, holds, text)));
+        let found = metric(&step.op, metrics).into_iter().chain(sliced(&step.op, metrics, evidence.slices));
+        reports.extend(found.map(|(key, holds, text)| report(&step.name, key, holds, text)));
         for (key, condition) in conditions(&step.op) {
             let own;
             let comparison = match (step.op.against, &metrics.test) {
-                (Some(_), _) => parent,
+                (Some(Against::Parent), _) => evidence.parent,
+                (Some(Against::Production), _) => match evidence.production {
+                    Production::Version(found) => found,
+                    Production::Nothing(alias) => {
+                        let text = format!("{alias} points at nothing, so there is nothing to compare with.");
+                        reports.push(report(&step.name, key, true, text));
+                        continue;
+                    }
+                },
                 (None, PartMetrics::Classification(test)) => {
                     own = with_itself(test);
                     own.as_ref().map_err(|reason| reason.as_str())
@@ -48,15 +71,49 @@ pub(crate) fn judge(
                 (None, PartMetrics::Regression(_)) => Err("a regression has no classes"),
             };
             reports.push(match comparison {
-                Err(reason) => report(key, false, format!("It cannot be judged: {reason}.")),
+                Err(reason) => report(&step.name, key, false, format!("It cannot be judged: {reason}.")),
                 Ok(comparison) => {
                     let judged = compare::judge(&[condition], comparison)?.remove(0);
-                    report(key, judged.outcome == Outcome::Pass, judged.sentence)
+                    report(&step.name, key, judged.outcome == Outcome::Pass, judged.sentence)
                 }
             });
         }
     }
     Ok(reports)
+}
+
+/// What one condition of the gate called `gate` came to.
+pub(crate) fn report(gate: &str, condition: &str, holds: bool, sentence: String) -> GateReport {
+    GateReport {
+        gate: gate.to_owned(),
+        condition: condition.to_owned(),
+        outcome: if holds { Outcome::Pass } else { Outcome::Refuse },
+        sentence,
+    }
+}
+
+/// Brings reports into the order of the scheme's gates; those of one gate stay in theirs.
+pub(crate) fn in_order(scheme: &ResolvedScheme, reports: &mut [GateReport]) {
+    let place = |report: &GateReport| scheme.evaluate.gate.iter().position(|step| step.name == report.gate);
+    reports.sort_by_key(place);
+}
+
+/// The conditions on slices: key, whether it holds, and the sentence.
+fn sliced(
+    gate: &Gate,
+    metrics: &Metrics,
+    by_column: &[(String, Vec<SliceAccuracy>)],
+) -> Vec<(&'static str, bool, String)> {
+    match (&gate.slice, &metrics.test) {
+        (Some(Slice::Class), PartMetrics::Classification(test)) => {
+            slices::conditions(gate, &slices::by_class(test))
+        }
+        (Some(Slice::Column(column)), _) => {
+            let found = by_column.iter().find(|(name, _)| name == column);
+            slices::conditions(gate, found.map_or(&[], |(_, slices)| slices))
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The bounds of a metric of the test part: key, whether it holds, and the sentence.

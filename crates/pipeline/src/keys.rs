@@ -28,6 +28,17 @@ pub(crate) struct Keys {
     pub(crate) register: Digest,
 }
 
+/// What judges a model besides its own test cases.
+#[derive(Clone, Copy)]
+pub(crate) struct Judges {
+    /// What all its ancestors have seen and left.
+    pub(crate) ancestors: Option<Digest>,
+    /// What a gate compares it with that is not its parent.
+    pub(crate) rival: Option<Digest>,
+    /// The key of `prepare`, where a gate divides the test part by a column that need be no feature.
+    pub(crate) divided: Option<Digest>,
+}
+
 /// Begins the key of a stage; the number is the version of its code.
 fn begin(stage: Stage) -> DigestWriter {
     let version = match stage {
@@ -50,15 +61,14 @@ pub(crate) fn prepare_key(scheme: &ResolvedScheme, fingerprint: Digest) -> Diges
 
 impl Keys {
     /// From what was prepared. `graph_file` is the digest of the ONNX file that the scheme names, `parent` that of the
-    /// model that it inherits from, `rehearsed` that of the examples that one leaves, `ancestors` that of what all its ancestors
-    /// have seen and left.
+    /// model that it inherits from, `rehearsed` that of the examples that one leaves.
     pub(crate) fn new(
         scheme: &ResolvedScheme,
         prepared: &Prepared,
         graph_file: Option<Digest>,
         parent: Option<Digest>,
         rehearsed: Option<Digest>,
-        ancestors: Option<Digest>,
+        judges: Judges,
         level: engine::Level,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
@@ -95,9 +105,14 @@ impl Keys {
 
         let mut evaluate = begin(Stage::Evaluate);
         evaluate.field(&train.0).field(setting("evaluate").as_bytes());
-        if let Some(ancestors) = ancestors {
+        if let Some(ancestors) = judges.ancestors {
             // Test cases that one of them was trained on are left out.
             evaluate.field(&ancestors.0);
+        }
+        for (what, digest) in [("rival", judges.rival), ("divided", judges.divided)] {
+            if let Some(digest) = digest {
+                evaluate.field(what.as_bytes()).field(&digest.0);
+            }
         }
         let evaluate = evaluate.finish();
         let package = begin(Stage::Package).field(&train.0).finish();

@@ -1,7 +1,7 @@
 //! The pipeline: a resolved scheme becomes a registered model.
 //!
 //! ```text
-//! prepare ─► plan ─► train ─► evaluate ─► package ─► register
+//! prepare ─► plan ─► train ─► evaluate ─► package ─► gates ─► register ─► deploy
 //! ```
 //!
 //! The decision that shaped it: *a stage is a function of its key*. The key is made of the digests of what goes in,
@@ -15,6 +15,7 @@
 mod architecture;
 mod cases;
 mod comparison;
+mod deployment;
 mod error;
 mod evaluate;
 mod events;
@@ -25,10 +26,15 @@ mod image_hashes;
 mod infer;
 mod inheritance;
 mod journal;
+mod judgement;
 mod keys;
 mod leak_guard;
+mod measured;
 mod memory;
 pub mod metrics;
+mod occasion;
+mod options;
+mod overrides;
 mod package;
 mod prepare;
 mod preprocessing;
@@ -38,18 +44,22 @@ mod records;
 mod register;
 mod rehearsal;
 mod report;
+mod rival;
 mod run;
 mod run_id;
 mod seen_cases;
 mod session;
 mod sitting;
+mod slices;
 mod source;
 mod taken;
 mod teacher;
 mod training;
+mod watch;
 mod who_saw;
 
 pub use comparison::{CaseInput, CompareOptions, Compared, ModelComparison, ModelFacts, compare_models};
+pub use deployment::{Deployment, DeploymentOutcome, deploy_of};
 pub use error::{Failure, RunError};
 pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};
 pub use examination::AgainstParent;
@@ -57,6 +67,10 @@ pub use export::{export_onnx, export_safetensors};
 pub use gates::GateReport;
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
+pub use judgement::RefusalReport;
+pub use occasion::Cause;
+pub use options::RunOptions;
+pub use overrides::{Override, Overruled, overruled_of};
 pub use prove::{
     ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, has_proofs, last_proof, proofs_of, prove,
 };
@@ -66,5 +80,6 @@ pub use rank::{
 };
 pub use records::SeenIn;
 pub use report::{EpochReport, HeadReport, RunReport, StageReport};
-pub use run::{RunOptions, run};
+pub use run::run;
+pub use watch::{Due, Order, Why, due, settle};
 pub use who_saw::{Sighting, Sightings, who_saw};

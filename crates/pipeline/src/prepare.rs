@@ -183,7 +183,7 @@ pub(crate) fn more_labels_to_choose_by(scheme: &ResolvedScheme, prepared: &Prepa
 
 /// Mistakes that show in the data as a whole have no place of their own: they point at the first of `keys` that the
 /// scheme has.
-fn placed(scheme: &ResolvedScheme, keys: &[&str], mut found: Diagnostics) -> Diagnostics {
+pub(crate) fn placed(scheme: &ResolvedScheme, keys: &[&str], mut found: Diagnostics) -> Diagnostics {
     let place = keys.iter().find_map(|key| scheme.span_of(key));
     for diagnostic in found.0.iter_mut().filter(|diagnostic| diagnostic.labels.is_empty()) {
         if let Some(span) = place {

@@ -10,10 +10,11 @@ use crate::error::RunError;
 use crate::inheritance::{self, Parent};
 use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
+use crate::options::RunOptions;
+use crate::overrides::{self, Overruled};
 use crate::prepare::Prepared;
 use crate::rank;
 use crate::rehearsal;
-use crate::run::RunOptions;
 
 /// Under which role a scheme's files are kept beside the model that it made.
 const SOURCES_ROLE: &str = "scheme_sources";
@@ -37,6 +38,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) metrics: &'a Metrics,
     /// The test cases that it leaves, by role.
     pub(crate) cases: Vec<(String, Vec<u8>)>,
+    /// The gates that refused it and were overruled.
+    pub(crate) overruled: &'a [Overruled],
     pub(crate) run: &'a str,
 }
 
@@ -55,6 +58,7 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         tensors,
         metrics,
         cases,
+        overruled,
         run,
     } = finished;
     let mut attachments = seen;
@@ -74,6 +78,9 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
     }
     if let Some(ranking) = ranking {
         attachments.push((rank::ROLE.to_owned(), ranking.to_string().into_bytes()));
+    }
+    if !overruled.is_empty() {
+        attachments.push((overrides::ROLE.to_owned(), overrides::encode(overruled)));
     }
     let parents = parent.map(|parent| parent.records(plan)).unwrap_or_default();
     let data_digest = prepared.summary.digest.parse();
@@ -97,9 +104,16 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         about: about(scheme),
         parents,
         attachments,
+        overrides: overrides::for_history(overruled),
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };
-    Ok(store.register(&record)?)
+    let registered = store.register(&record)?;
+    if let (Registered::Existing(version), false) = (&registered, overruled.is_empty()) {
+        // What is beside a version stays; what came later has a role of its own.
+        let role = format!("{}.{}", overrides::ROLE, options.now_unix_ms);
+        store.attach(&version.id(), &role, &overrides::encode(overruled), &record.by)?;
+    }
+    Ok(registered)
 }
 
 /// What the scheme says about what it delivers.

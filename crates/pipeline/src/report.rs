@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::Deployment;
 use crate::events::{DataSummary, Stage};
 use crate::examination::AgainstParent;
 use crate::gates::GateReport;
 use crate::metrics::Metrics;
+use crate::overrides::Overruled;
 pub use crate::training::head::HeadReport;
 
 /// The account of a finished run.
@@ -28,9 +30,15 @@ pub struct RunReport {
     /// The model beside its parent, if it has one that could sit the same test cases.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub against_parent: Option<AgainstParent>,
-    /// What the gates said; all of them let the model pass.
+    /// What the gates said; all of them let the model pass, but for those that were overruled.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub gates: Vec<GateReport>,
+    /// The gates that refused and were overruled.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub overruled: Vec<Overruled>,
+    /// What became of the version, of a scheme with `[deploy]`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub deployment: Option<Deployment>,
     /// Every epoch in order.
     pub epochs: Vec<EpochReport>,
     /// The epoch whose weights were kept, from 1; 0 if there was none.

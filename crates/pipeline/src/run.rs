@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use base::Digest;
+use data::Slices;
 use scheme::ResolvedScheme;
 use store::{Registered, RunState, StoreAddress};
 
 use crate::architecture::{self, Plan};
+use crate::deployment;
 use crate::error::RunError;
 use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
@@ -15,10 +17,15 @@ use crate::examination::{self, Examination, Examined};
 use crate::gates;
 use crate::image_hashes;
 use crate::inheritance::{Parent, accept, features, parent_of};
-use crate::keys::{Keys, prepare_key};
+use crate::judgement;
+use crate::keys::{Judges, Keys, prepare_key};
 use crate::leak_guard::{self, Ancestors};
+use crate::measured;
 use crate::memory::peak_bytes;
 use crate::metrics::{Leaks, Metrics};
+use crate::occasion::Cause;
+use crate::options::RunOptions;
+use crate::overrides::{self, Overruled};
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
 use crate::rank::{self, Chosen, RankOptions, Subject};
@@ -26,28 +33,12 @@ use crate::records;
 use crate::register::{Finished, register};
 use crate::rehearsal::{self, Rehearsal, rehearsal_of};
 use crate::report::RunReport;
+use crate::rival::{Rival, rival_of};
 use crate::session::{Open, Session};
+use crate::slices;
 use crate::source::source_of;
 use crate::teacher::{Teacher, teacher_of};
 use crate::training::{Trained, Training, batch_size, head, per_epoch, train};
-
-/// How a scheme is run. Nothing of it changes the model, except the level in the last digits.
-#[derive(Debug, Clone)]
-pub struct RunOptions {
-    /// Threads, at least 1.
-    pub threads: usize,
-    /// Whether to go on from the newest checkpoint of the same work.
-    pub resume: bool,
-    /// Vector instructions.
-    pub level: engine::Level,
-    /// The present time, in milliseconds since 1970: the run's id and the model's date are made of it.
-    pub now_unix_ms: i64,
-    /// Who runs, for the history.
-    pub actor: String,
-    /// The scheme's files as they were written, the root first, to be kept beside the model; none if it was
-    /// built in.
-    pub scheme_sources: Vec<store::SchemeSource>,
-}
 
 /// Carries out `scheme` in the store at `store`, which is made if it does not exist. If that store is shared between
 /// machines, the run and its checkpoints are kept in the folder `here`.
@@ -75,6 +66,7 @@ pub fn run(
 }
 
 fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
+    overrides::check(session.scheme, session.options.overrides.as_ref())?;
     session.begin()?;
     session.open_existing()?;
     let mut work = prepare_and_plan(session)?;
@@ -85,24 +77,44 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     session.open_run(work.keys.train)?;
     session.keep_early()?;
     let trained = train_stage(session, &mut work)?;
-    let (examined, cases) = evaluate_stage(session, &mut work, &trained, leaks)?;
-    pass(session, &examined)?;
-    let graph = package_stage(session, &mut work)?;
-    register_stage(session, &mut work, trained, examined, cases, graph)
+    let (mut examined, cases) = evaluate_stage(session, &mut work, &trained, leaks)?;
+    judgement::tell(session, &examined)?;
+    let early = measured::asked_for(session.scheme).then(|| package_stage(session, &mut work)).transpose()?;
+    if let Some(graph) = &early {
+        measure(session, &mut work, &trained, graph.len(), &mut examined)?;
+    }
+    let overruled = judgement::pass(session, &examined, &work.occasion)?;
+    let graph = early.map_or_else(|| package_stage(session, &mut work), Ok)?;
+    let delivery = Delivery { trained, examined, overruled, cases, graph };
+    register_stage(session, &mut work, delivery)
 }
 
-/// Tells what the evaluation came to, and stops where a gate refuses the model.
-fn pass(session: &mut Session<'_, '_>, examined: &Examined) -> Result<(), RunError> {
-    let Examined { metrics, against_parent, gates, notices } = examined;
-    session.journal.tell(&Event::Evaluated { metrics: Box::new(metrics.clone()) })?;
-    session.notices(notices)?;
-    if let Some(brief) = against_parent {
-        session.journal.tell(&Event::ComparedWithParent(brief.clone()))?;
-    }
-    if !gates.is_empty() {
-        session.journal.tell(&Event::GatesJudged { gates: gates.clone() })?;
-    }
-    gates::refusals(session.scheme, gates).or(()).map_err(RunError::Refused)
+/// What the stages before came to, ready to be registered.
+struct Delivery {
+    trained: Trained,
+    examined: Examined,
+    overruled: Vec<Overruled>,
+    cases: Vec<u8>,
+    graph: Vec<u8>,
+}
+
+/// Adds what gates say of the model's size and of the time of its answers.
+fn measure(
+    session: &Session<'_, '_>,
+    work: &mut Work,
+    trained: &Trained,
+    graph_bytes: usize,
+    examined: &mut Examined,
+) -> Result<(), RunError> {
+    work.examples(session.scheme)?;
+    let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
+        unreachable!("evaluation and the line above made them")
+    };
+    let tensors = trained.tensors.iter().map(|(_, tensor)| tensor.len() * tensor.dtype().size());
+    let bytes = (graph_bytes + tensors.sum::<usize>()) as u64;
+    examined.gates.extend(measured::judge(session.scheme, session.options, plan, examples, bytes)?);
+    gates::in_order(session.scheme, &mut examined.gates);
+    Ok(())
 }
 
 /// What the stages hand on. Examples and plan are made when the first stage needs them.
@@ -117,6 +129,12 @@ struct Work {
     ranking: Option<serde_json::Value>,
     teacher: Option<Teacher>,
     rehearsal: Option<Rehearsal>,
+    /// What the model should replace, if a gate asks for that.
+    rival: Option<Rival>,
+    /// What gates divide the test part by, by column; there once the guard has looked at the data.
+    slices: Vec<(String, Slices)>,
+    /// Under which name the history keeps what is decided.
+    occasion: String,
     summary: ModelSummary,
     plan: Option<Plan>,
     prepare_key: Digest,
@@ -148,7 +166,9 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
     let source = source_of(scheme)?;
     let graph_file = architecture::read_graph_file(scheme)?;
     let mut parent = parent_of(scheme, session.open.existing())?;
-    let prepare_key = prepare_key(scheme, data::fingerprint(&source)?);
+    let fingerprint = data::fingerprint(&source)?;
+    let cause = session.options.cause.unwrap_or(Cause { scheme: scheme.digest(), drift: None });
+    let prepare_key = prepare_key(scheme, fingerprint);
     let (prepared, mut examples) = match session.cached::<Prepared>(Stage::Prepare, prepare_key)? {
         Some(prepared) => (prepared, None),
         None => {
@@ -178,8 +198,14 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         _ => None,
     };
     let rehearsed = rehearsal.as_ref().map(|rehearsal| rehearsal.digest);
-    let (seen, level) = (ancestors.digest(), session.options.level);
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, seen, level);
+    let rival = rival_of(scheme, session.open.existing())?;
+    let judges = Judges {
+        ancestors: ancestors.digest(),
+        rival: rival.as_ref().map(|rival| rival.digest),
+        divided: slices::divides(scheme).then_some(prepare_key),
+    };
+    let level = session.options.level;
+    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, judges, level);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -204,6 +230,9 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         ranking,
         teacher,
         rehearsal,
+        rival,
+        slices: Vec::new(),
+        occasion: cause.occasion(fingerprint).name(),
         summary,
         plan,
         prepare_key,
@@ -250,6 +279,7 @@ fn guard(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Option<Leaks>
     work.examples(session.scheme)?;
     let Some(examples) = &mut work.examples else { unreachable!("they were read just now") };
     let (store, threads) = (session.open.existing(), session.options.threads);
+    work.slices = slices::divide(session.scheme, &work.source, examples)?;
     let leaks = leak_guard::guard(session.scheme, store, &work.ancestors, examples, threads)?;
     if let Some(found) = &leaks {
         session.notices(&leak_guard::notices(found, &work.prepared))?;
@@ -325,10 +355,12 @@ fn evaluate_stage(
         unreachable!("both were made just now")
     };
     let (prepared, parent) = (&work.prepared, work.parent.as_ref());
+    let (rival, slices) = (work.rival.as_ref(), work.slices.as_slice());
     let (examined, cases) = session.stage(Stage::Evaluate, key, |session| {
         let (scheme, options, store) = (session.scheme, session.options, session.open.store());
         let metrics = Metrics { leaks, ..evaluate(scheme, options, plan, examples)? };
-        Examination { scheme, options, store, prepared, examples, plan, parent }.examine(metrics)
+        Examination { scheme, options, store, prepared, examples, plan, parent, rival, slices }
+            .examine(metrics)
     })?;
     session.keep_both(key, &examined, &cases)?;
     Ok((examined, cases))
@@ -349,11 +381,9 @@ fn package_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Vec<u
 fn register_stage(
     session: &mut Session<'_, '_>,
     work: &mut Work,
-    trained: Trained,
-    examined: Examined,
-    cases: Vec<u8>,
-    graph: Vec<u8>,
+    delivery: Delivery,
 ) -> Result<RunReport, RunError> {
+    let Delivery { trained, examined, overruled, cases, graph } = delivery;
     let key = work.keys.register;
     work.examples(session.scheme)?;
     let (Some(plan), Some(examples)) = (&work.plan, &work.examples) else {
@@ -398,6 +428,7 @@ fn register_stage(
             tensors,
             metrics: &metrics,
             cases,
+            overruled: &overruled,
             run: &run,
         };
         register(session.open.store(), finished)
@@ -414,6 +445,7 @@ fn register_stage(
         digest: digest.clone(),
         new,
     })?;
+    let deployment = deployment::deploy(session, version, &work.occasion)?;
     let report = RunReport {
         format_version: RunReport::FORMAT_VERSION,
         model,
@@ -424,6 +456,8 @@ fn register_stage(
         metrics,
         against_parent,
         gates,
+        overruled,
+        deployment,
         epochs: history.epochs,
         best_epoch: history.best_epoch,
         head: history.head,

@@ -7,15 +7,17 @@ use base::Digest;
 use scheme::ResolvedScheme;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use store::{RunLock, RunRecord, RunState, StageResult, Store, StoreAddress, StoreError};
+use store::{By, RunLock, RunRecord, RunState, StageResult, Store, StoreAddress, StoreError};
 use tensor::{DType, Tensor};
 
 use crate::error::RunError;
 use crate::events::{Event, Observer, Stage};
 use crate::journal::Journal;
+use crate::judgement::RefusalReport;
 use crate::keys::to_value;
+use crate::options::RunOptions;
 use crate::report::{RunReport, StageReport};
-use crate::run::{RunOptions, seconds_since};
+use crate::run::seconds_since;
 use crate::run_id::run_id;
 use crate::training::{History, Trained};
 
@@ -330,6 +332,11 @@ impl<'a, 'b> Session<'a, 'b> {
         self.options.now_unix_ms + (self.seconds() * 1000.0) as i64
     }
 
+    /// Who runs, and the present time.
+    pub(crate) fn by(&self) -> By {
+        By { actor: self.options.actor.clone(), unix_ms: self.now_unix_ms() }
+    }
+
     /// Tells the good end and takes note of it.
     pub(crate) fn finish(&mut self, model: &str, digest: &str, cached: bool) -> Result<(), RunError> {
         let seconds = self.seconds();
@@ -351,10 +358,19 @@ impl<'a, 'b> Session<'a, 'b> {
 
     /// Writes `run.json`.
     pub(crate) fn write_report(&mut self, report: &RunReport) -> Result<(), RunError> {
+        self.write(&report.run, "run.json", report)
+    }
+
+    /// Writes `refused.json`.
+    pub(crate) fn write_refusal(&mut self, report: &RefusalReport) -> Result<(), RunError> {
+        self.write(&report.run, "refused.json", report)
+    }
+
+    fn write(&mut self, run: &str, name: &str, document: &impl Serialize) -> Result<(), RunError> {
         let mut text =
-            serde_json::to_string_pretty(&to_value(report)).unwrap_or_else(|error| panic!("{error}"));
+            serde_json::to_string_pretty(&to_value(document)).unwrap_or_else(|error| panic!("{error}"));
         text.push('\n');
-        self.open.store().write_run_file(&report.run, "run.json", text.as_bytes())?;
+        self.open.store().write_run_file(run, name, text.as_bytes())?;
         Ok(())
     }
 }

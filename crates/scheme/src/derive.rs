@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base::{Diagnostic, Diagnostics};
 
 use crate::merge::at;
-use crate::sections::{FRACTION_KEYS, FROM_KEYS};
+use crate::sections::{BATCH, FRACTION_KEYS, FROM_KEYS, SLICE_EXAMPLES_MIN, STEPS};
 use crate::tree::{Entry, Node, Place, Table, Value};
 
 /// By derived key: the keys that its value follows from.
@@ -21,6 +21,8 @@ pub(crate) fn derive(tree: &mut Table, stem: &str, diagnostics: &mut Diagnostics
     derive_format(tree, &mut derivations, diagnostics);
     derive_digits(tree, &mut derivations);
     derive_split(tree, &mut derivations);
+    derive_gates(tree, &mut derivations);
+    derive_steps(tree, &mut derivations);
     let (loss, metrics): (_, &[_]) = match task(tree) {
         Some("classification") => ("cross_entropy", &["accuracy", "loss", "f1_macro", "ece"]),
         Some("regression") => ("mean_squared_error", &["rmse", "mae", "r2"]),
@@ -191,6 +193,32 @@ fn derive_training(
         if put(evaluate, "metrics", Value::List(names.collect())) {
             note("evaluate.metrics");
         }
+    }
+}
+
+/// What goes with a condition of a gate only where there is that condition.
+fn derive_gates(tree: &mut Table, derivations: &mut Derivations) {
+    let Some(Node { value: Value::Table(evaluate), .. }) = tree.get_mut("evaluate") else { return };
+    let Some(Node { value: Value::Table(gates), .. }) = evaluate.get_mut("gate") else { return };
+    for entry in &mut gates.entries {
+        let Value::Table(gate) = &mut entry.node.value else { continue };
+        for (of, key, value) in
+            [("slice", "slice_examples_min", SLICE_EXAMPLES_MIN), ("latency_ms_max", "batch", BATCH)]
+        {
+            if gate.get(of).is_some() && put(gate, key, Value::Integer(value)) {
+                let path = |key: &str| format!("evaluate.gate.{}.{key}", entry.name);
+                derivations.insert(path(key), vec![path(of)]);
+            }
+        }
+    }
+}
+
+fn derive_steps(tree: &mut Table, derivations: &mut Derivations) {
+    let Some(Node { value: Value::Table(deploy), .. }) = tree.get_mut("deploy") else { return };
+    let Some(Node { value: Value::Table(canary), .. }) = deploy.get_mut("canary") else { return };
+    let steps = STEPS.iter().map(|&step| Node::new(Value::Integer(step.into()), Place::Derived));
+    if put(canary, "steps", Value::List(steps.collect())) {
+        derivations.insert("deploy.canary.steps".to_owned(), Vec::new());
     }
 }
 

@@ -62,10 +62,10 @@ pub use resolve::{Resolution, resolve};
 pub use resolved::{Answer, Origin, ResolvedScheme};
 pub use schema::json_schema;
 pub use sections::{
-    About, Activation, Adjust, Against, Architecture, Baseline, BatchNorm, Conv, CsvTable, Data, Dense,
-    Distill, Dropout, EarlyStopping, Evaluate, Ewc, Filter, Format, Fractions, Gate, Head, IdxFiles,
-    ImageFolder, Inherit, Init, Keep, Layer, Leave, Lora, Loss, MeanDeviation, Metric, Model, Padding, Pool,
-    Preprocess, Rate, Rehearse, Resize, RowImage, Scale, Source, Split, Step, Steps, TargetForm, Task, Train,
-    Unfreeze, Units,
+    About, Activation, Adjust, Against, Architecture, Baseline, BatchNorm, Canary, Conv, CsvTable, Data,
+    Dense, Deploy, Distill, Dropout, EarlyStopping, Evaluate, Ewc, Filter, Format, Fractions, Gate, Head,
+    IdxFiles, ImageFolder, Inherit, Init, Keep, Layer, Leave, Lora, Loss, MeanDeviation, Metric, Model,
+    Padding, Pool, Preprocess, Rate, Rehearse, Resize, RowImage, Scale, Slice, Source, Split, Step, Steps,
+    TargetForm, Task, Train, Unfreeze, Units,
 };
 pub use upgrade::{FORMAT, FormatChange, upgrade};

@@ -6,7 +6,9 @@ use base::{Diagnostic, Digest, Span};
 use serde::Deserialize;
 
 use crate::history::History;
-use crate::sections::{About, Data, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train};
+use crate::sections::{
+    About, Data, Deploy, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train,
+};
 use crate::show;
 use crate::tree::{Node, Place, Table};
 use crate::upgrade::FORMAT;
@@ -31,6 +33,8 @@ pub struct ResolvedScheme {
     pub train: Train,
     /// What is measured on the test part.
     pub evaluate: Evaluate,
+    /// What becomes of a model that passed its gates; none: it is registered and no more.
+    pub deploy: Option<Deploy>,
     /// What the user should know though it is no mistake: inherited settings that dropped out
     /// because a child chose another algorithm.
     pub notes: Vec<Diagnostic>,
@@ -83,6 +87,7 @@ struct Typed {
     model: Model,
     train: Train,
     evaluate: Evaluate,
+    deploy: Option<Deploy>,
 }
 
 impl ResolvedScheme {
@@ -104,6 +109,7 @@ impl ResolvedScheme {
             model: typed.model,
             train: typed.train,
             evaluate: typed.evaluate,
+            deploy: typed.deploy,
             notes,
             tree,
             generations,

@@ -193,7 +193,7 @@ async fn follow(app: Arc<App>, every: Duration, mut end: watch::Receiver<bool>) 
         }
         let app = app.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let now = app.repository.store().newest_event().ok();
+            let now = app.repository.store().change_counter().ok();
             if now.is_none() || now != seen {
                 app.repository.follow();
             }

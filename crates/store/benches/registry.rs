@@ -96,6 +96,19 @@ fn registrations(folder: &Path) {
         store.set_alias("digits", "production", version, &by()).expect("an alias");
     }
     println!("{REGISTRATIONS} durable alias moves: {:.2} s", started.elapsed().as_secs_f64());
+    polls(&store);
+}
+
+/// What a server asks again and again.
+fn polls(store: &Store) {
+    let each = |what: &str, ask: &dyn Fn()| {
+        let started = Instant::now();
+        (0..REGISTRATIONS).for_each(|_| ask());
+        let microseconds = started.elapsed().as_secs_f64() * 1e6 / REGISTRATIONS as f64;
+        println!("{what}, beside {} events: {microseconds:.1} us", 2 * REGISTRATIONS);
+    };
+    each("has anything changed", &|| drop(store.change_counter().expect("a number")));
+    each("the rollout of an alias", &|| drop(store.rollout("digits", "production").expect("an answer")));
 }
 
 /// A child that changes its head.
@@ -120,6 +133,7 @@ fn record(head: usize) -> ModelRecord {
         about: About::default(),
         parents: Vec::new(),
         attachments: Vec::new(),
+        overrides: Vec::new(),
         by: by(),
     }
 }

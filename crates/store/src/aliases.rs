@@ -5,6 +5,7 @@ use crate::error::RowError;
 use crate::history::{Details, append, events};
 use crate::names::check_alias;
 use crate::reference::{self, Found};
+use crate::rollout::overtake;
 use crate::{By, Store, StoreError};
 
 /// One move of an alias.
@@ -37,7 +38,7 @@ impl Store {
         check_alias(alias)?;
         self.write("set an alias", |rows| {
             let found = reference::find(rows, &format!("{name}@{version}"))?;
-            move_alias(rows, &found, alias, by, "alias", None)
+            move_alias(rows, &found, alias, by, Move { action: "alias", value: None, reason: None })
         })
     }
 
@@ -47,15 +48,26 @@ impl Store {
     }
 }
 
-/// Moves an alias and adds that to the history as `action`.
+/// What the history says of a move.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Move<'a> {
+    /// `alias`, `promote`, `rollback`.
+    pub(crate) action: &'a str,
+    /// What occasioned it, if a run decided it.
+    pub(crate) value: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
+}
+
+/// Moves an alias and adds that to the history. A rollout of that alias which is under way ends: what it was to
+/// replace is no longer there.
 pub(crate) fn move_alias(
     rows: &dyn Rows,
     to: &Found,
     alias: &str,
     by: &By,
-    action: &str,
-    reason: Option<&str>,
+    what: Move<'_>,
 ) -> Result<AliasChange, RowError> {
+    overtake(rows, to, alias, by)?;
     let replaced = reference::alias_target(rows, &to.name, alias)?;
     rows.execute(
         "INSERT INTO aliases (name, alias, version) VALUES (?1, ?2, ?3)
@@ -63,9 +75,13 @@ pub(crate) fn move_alias(
         values![&to.name, alias, to.version],
     )?;
     let replaced_text = replaced.map(|number| number.to_string());
-    let details =
-        Details { subject: Some(alias), replaced: replaced_text.as_deref(), reason, ..Details::default() };
-    append(rows, by, action, &to.name, Some(to.version), &details)?;
+    let details = Details {
+        subject: Some(alias),
+        value: what.value,
+        replaced: replaced_text.as_deref(),
+        reason: what.reason,
+    };
+    append(rows, by, what.action, &to.name, Some(to.version), &details)?;
     Ok(AliasChange {
         name: to.name.clone(),
         alias: alias.to_owned(),

@@ -41,6 +41,14 @@ pub enum StoreError {
         /// The process that holds it, if it left its number.
         holder: Option<u32>,
     },
+    /// Another process watches in the store.
+    #[error("another `heirloom watch` works in the store {}{}", path.display(), of_process(*holder))]
+    Watched {
+        /// The store's folder.
+        path: PathBuf,
+        /// The process, if it left its number.
+        holder: Option<u32>,
+    },
     /// There is no store at this path.
     #[error("{} is not a store", path.display())]
     NotAStore {

@@ -24,7 +24,8 @@ pub struct Event {
     pub unix_ms: i64,
     /// Who did it.
     pub actor: String,
-    /// What: `register`, `alias`, `promote`, `rollback`, `deprecate`, `recall`, `annotate`, `sign` ...
+    /// What: `register`, `alias`, `promote`, `rollback`, `rollout`, `rollout_step`, `refuse`, `override_gate`, `recall`,
+    /// `annotate`, `sign` ...
     pub action: String,
     /// The model or scheme, or empty.
     pub name: String,
@@ -57,15 +58,26 @@ impl Store {
             None => events(rows, "ORDER BY sequence", &[]),
         })
     }
-}
 
-impl Store {
-    /// The number of the newest event; 0 if nothing ever happened. Whoever saw this number has missed nothing.
-    pub fn newest_event(&self) -> Result<u64, StoreError> {
-        self.read("read the newest number of the history", |rows| {
-            rows.only("SELECT coalesce(max(sequence), 0) FROM history", &[])
+    /// Everything that happened after the event `sequence`, oldest first.
+    pub fn history_since(&self, sequence: u64) -> Result<Vec<Event>, StoreError> {
+        let after = i64::try_from(sequence).unwrap_or(i64::MAX);
+        self.read("read the history", |rows| {
+            events(rows, "WHERE sequence > ?1 ORDER BY sequence", values![after])
         })
     }
+
+    /// The sequence of the newest event, 0 if there is none. Every move of an alias, every registration, recall and step
+    /// of a rollout raises it: who watches a store asks this and reads more only when it has changed. One look into an
+    /// index, whatever the store holds.
+    pub fn change_counter(&self) -> Result<u64, StoreError> {
+        self.read("look whether something changed", newest)
+    }
+}
+
+/// The sequence of the newest event.
+fn newest(rows: &dyn Rows) -> Result<u64, RowError> {
+    rows.only("SELECT coalesce(max(sequence), 0) FROM history", &[])
 }
 
 /// The events that the end of a query selects.
@@ -108,8 +120,7 @@ pub(crate) fn append(
     for text in [Some(by.actor.as_str()), details.reason, details.value].into_iter().flatten() {
         within(|| "a text in the history".to_owned(), text.len() as u64, ANNOTATION_BYTES_MAX)?;
     }
-    let newest: u64 = rows.only("SELECT coalesce(max(sequence), 0) FROM history", &[])?;
-    let sequence = newest + 1;
+    let sequence = newest(rows)? + 1;
     rows.execute(
         "INSERT INTO history
              (sequence, unix_ms, actor, action, name, version, subject, value, replaced, reason)

@@ -2,7 +2,7 @@
 
 use base::Diagnostic;
 
-use crate::aliases::move_alias;
+use crate::aliases::{Move, move_alias};
 use crate::database::{Rows, values};
 use crate::error::RowError;
 use crate::history::events;
@@ -38,12 +38,13 @@ impl Store {
         self.write("promote a model", |rows| {
             let found = reference::find(rows, reference)?;
             let reason = allowed(rows, &found, promotion)?;
-            move_alias(rows, &found, alias, by, "promote", reason)
+            move_alias(rows, &found, alias, by, Move { action: "promote", value: None, reason })
         })
     }
 
     /// Lets `name@alias` point at what it pointed at before, that is last served, passing over versions
-    /// that a recall reaches by now. Rolling back again goes further back.
+    /// that a recall reaches by now. Rolling back again goes further back. A rollout that is under way ends with it;
+    /// who only wants to end that calls [`Store::finish_rollout`].
     ///
     /// Errors   no such model or alias; nothing served before; the store demands signatures.
     pub fn roll_back(
@@ -51,8 +52,10 @@ impl Store {
         name: &str,
         alias: &str,
         promotion: &Promotion,
+        reason: Option<&str>,
         by: &By,
     ) -> Result<AliasChange, StoreError> {
+        reason.map_or(Ok(()), check_reason)?;
         self.write("roll back a model", |rows| {
             let current = reference::find(rows, &format!("{name}@{alias}"))?;
             let mut passed = Vec::new();
@@ -60,7 +63,8 @@ impl Store {
                 let found = Found { name: name.to_owned(), version };
                 if found != current && reaching(rows, &found)?.is_empty() {
                     allowed(rows, &found, promotion)?;
-                    return move_alias(rows, &found, alias, by, "rollback", None);
+                    let what = Move { action: "rollback", value: None, reason };
+                    return move_alias(rows, &found, alias, by, what);
                 }
                 passed.push(version);
             }
@@ -104,7 +108,7 @@ fn served_before(rows: &dyn Rows, name: &str, alias: &str) -> Result<Vec<u32>, R
 }
 
 /// The reason to be written down, if what speaks against a version is overcome.
-fn allowed<'a>(
+pub(crate) fn allowed<'a>(
     rows: &dyn Rows,
     found: &Found,
     promotion: &'a Promotion,

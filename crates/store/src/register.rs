@@ -8,14 +8,16 @@ use crate::annotations::{About, set_about};
 use crate::attachments::insert_attachments;
 use crate::blobs::{Blob, Written};
 use crate::database::{Rows, values};
+use crate::decisions::note_overrides;
 use crate::error::{RowError, within};
 use crate::history::{By, Details, append};
 use crate::limits::{ATTACHMENTS_MAX, DOCUMENT_BYTES_MAX, PARENTS_MAX, TEXT_BYTES_MAX};
 use crate::lineage::{ParentRecord, insert_parents};
 use crate::names::{check_model_name, check_role};
+use crate::recall::check_reason;
 use crate::reference::Found;
 use crate::versions::{newest_number, version};
-use crate::{BlobEntry, Manifest, ModelVersion, Port, Store, StoreError, TensorEntry};
+use crate::{BlobEntry, GateOverride, Manifest, ModelVersion, Port, Store, StoreError, TensorEntry};
 
 /// Everything about a model that is to be registered.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +55,8 @@ pub struct ModelRecord {
     /// Bytes to be kept beside it that are no part of the model, by role: `scheme_sources`,
     /// `records`, `cases`.
     pub attachments: Vec<(String, Vec<u8>)>,
+    /// Gates that refused it and were overruled; written into the history of the version, in the same transaction.
+    pub overrides: Vec<GateOverride>,
     /// Who registers it, and when.
     pub by: By,
 }
@@ -71,7 +75,7 @@ pub struct EngineFacts {
 pub enum Registered {
     /// A version that did not exist before.
     New(ModelVersion),
-    /// The same model had been registered under this name already; nothing was changed.
+    /// The same model had been registered under this name already; but for overruled gates nothing was changed.
     Existing(ModelVersion),
 }
 
@@ -146,7 +150,9 @@ impl Entry<'_> {
             |row| row.get(0),
         )?;
         if let Some(number) = existing {
-            return Ok(Registered::Existing(version(rows, &Found { name: name.clone(), version: number })?));
+            let found = Found { name: name.clone(), version: number };
+            note_overrides(rows, &found, &record.overrides, &record.by)?;
+            return Ok(Registered::Existing(version(rows, &found)?));
         }
         self.written.insert(rows)?;
         insert_model(rows, digest, &self.text, &self.manifest)?;
@@ -160,6 +166,7 @@ impl Entry<'_> {
         let digest = digest.to_string();
         let details = Details { value: Some(&digest), ..Details::default() };
         append(rows, &record.by, "register", name, Some(number), &details)?;
+        note_overrides(rows, &found, &record.overrides, &record.by)?;
         Ok(Registered::New(version(rows, &found)?))
     }
 
@@ -251,6 +258,7 @@ fn check(record: &ModelRecord) -> Result<String, StoreError> {
     let attachments = record.attachments.len() as u64;
     within(|| "the list of what is kept beside a model".to_owned(), attachments, ATTACHMENTS_MAX)?;
     record.attachments.iter().try_for_each(|(role, _)| check_role(role))?;
+    record.overrides.iter().try_for_each(|each| check_reason(&each.reason))?;
     document_text("the metrics of a model", &record.metrics)
 }
 

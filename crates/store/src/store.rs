@@ -13,7 +13,7 @@ use crate::database::postgres::Postgres;
 use crate::database::sqlite::{Missing, Sqlite};
 use crate::error::io;
 use crate::files::sync_folders_of;
-use crate::{DiskFiles, Files, RunLock, StoreAddress, StoreError};
+use crate::{DiskFiles, Files, RunLock, StoreAddress, StoreError, WatchLock};
 
 /// An open store. It belongs to one thread at a time; every thread opens its own.
 pub struct Store {
@@ -132,6 +132,14 @@ impl Store {
         self.interrupt_dead_runs()?;
         self.remove_stray_files()?;
         Ok(lock)
+    }
+
+    /// Takes the right to watch data and make runs of its own accord in this store, which one process of a machine holds
+    /// at a time. Runs, by hand or by whoever watches, take [`Store::try_lock`] besides.
+    ///
+    /// Errors   [`StoreError::Watched`] while another process holds it.
+    pub fn try_watch(&self) -> Result<WatchLock, StoreError> {
+        WatchLock::take(&self.root)
     }
 
     fn remove_stray_files(&self) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ mod scheme;
 mod scheme_edit;
 mod serve;
 mod store;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -28,7 +29,8 @@ pub(crate) use inherit::{Inherit, Prove};
 pub(crate) use init::Init;
 pub(crate) use key::Key;
 pub(crate) use model::{
-    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, Sign, Verify,
+    Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, RolloutOf, Sign,
+    Verify,
 };
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;
@@ -36,6 +38,7 @@ pub(crate) use scheme::Scheme;
 pub(crate) use scheme_edit::{Form, NewScheme, Rebase};
 pub(crate) use serve::Serve;
 pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
+pub(crate) use watch::Watch;
 
 /// One program that delivers machine-learning models end to end, and lets every new project inherit
 /// what earlier ones left behind.
@@ -55,6 +58,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Init(Init),
     Run(Run),
+    Watch(Watch),
     Infer(Infer),
     Serve(Serve),
     /// Checks and shows schemes

@@ -42,6 +42,7 @@ pub(crate) enum Model {
     },
     Promote(Promote),
     Rollback(Rollback),
+    Rollout(RolloutOf),
     /// Says that a version should no longer be chosen, and why; it goes on working
     Deprecate {
         /// The model: NAME, NAME@VERSION, NAME@ALIAS or the beginning of its digest
@@ -160,6 +161,10 @@ pub(crate) struct Promote {
     /// The alias
     #[arg(long = "to", value_name = "ALIAS", default_value = "production")]
     pub(crate) alias: String,
+    /// Let it take over step by step, with this share of the requests in percent first; 0: copies of requests only. Whoever
+    /// serves carries that on, by the [deploy.canary] of the version's scheme
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=99))]
+    pub(crate) canary: Option<u8>,
     /// Promote it although it is recalled, for this reason, which is written down
     #[arg(long, value_name = "REASON")]
     pub(crate) despite_recall: Option<String>,
@@ -170,13 +175,30 @@ pub(crate) struct Promote {
 }
 
 /// Lets an alias point at what it pointed at before: what was last serving, not what was last made
+///
+/// While another version is taking over step by step, it ends that instead: the alias stays where it is.
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
     /// The model's name
     pub(crate) name: String,
     /// The alias
-    #[arg(long, value_name = "ALIAS", default_value = "production")]
+    #[arg(long, visible_alias = "from", value_name = "ALIAS", default_value = "production")]
     pub(crate) alias: String,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+    #[command(flatten)]
+    pub(crate) store: StoreChoice,
+}
+
+/// Shows how an alias goes, or last went, from one version to another step by step
+#[derive(Debug, Args)]
+pub(crate) struct RolloutOf {
+    /// The model and the alias [default alias: production]
+    #[arg(value_name = "NAME@ALIAS")]
+    pub(crate) model: String,
     #[command(flatten)]
     pub(crate) json: Json,
     #[command(flatten)]

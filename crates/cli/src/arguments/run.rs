@@ -18,6 +18,12 @@ pub(crate) struct Run {
     /// Go on from the last checkpoint of an interrupted run of this scheme
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Register the model although this gate refuses it; as often as needed
+    #[arg(long, value_name = "GATE", requires = "reason")]
+    pub(crate) override_gate: Vec<String>,
+    /// Why the gates are overruled: kept with the version and in the history
+    #[arg(long, value_name = "TEXT", requires = "override_gate")]
+    pub(crate) reason: Option<String>,
     /// Say nothing on standard error but what is wrong
     #[arg(long)]
     pub(crate) quiet: bool,

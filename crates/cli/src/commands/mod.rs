@@ -17,3 +17,4 @@ pub(crate) mod run;
 pub(crate) mod scheme;
 pub(crate) mod serve;
 pub(crate) mod store;
+pub(crate) mod watch;

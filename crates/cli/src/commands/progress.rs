@@ -6,7 +6,7 @@ use ::inherit::compare::Outcome;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pipeline::{AgainstParent, DataSummary, EpochReport, Event, GateReport, ModelSummary, Stage};
 
-use crate::commands::inherit;
+use crate::commands::{inherit, report};
 use crate::{quantities, terminal};
 
 /// Narrower terminals get a bar with fewer words.
@@ -165,6 +165,7 @@ fn line(event: &Event, example: &str, wide: bool) -> Option<String> {
         Event::GatesJudged { gates } => {
             gates.iter().map(|gate| named("gate", &gate_line(gate))).collect::<Vec<_>>().join("\n")
         }
+        Event::Deployed(deployment) => named("deploy", &report::deployed(deployment)),
         Event::StageStarted { .. }
         | Event::RunOpened { .. }
         | Event::TrainingStarted { .. }

@@ -1,7 +1,8 @@
 //! What a run came to, in tables.
 
+use inherit::compare::Outcome;
 use pipeline::metrics::{Baseline, ClassificationMetrics, Metrics, PartMetrics};
-use pipeline::{HeadReport, RunReport};
+use pipeline::{Deployment, DeploymentOutcome, HeadReport, Overruled, RunReport};
 use store::StoreAddress;
 
 use super::progress::against_parent;
@@ -144,11 +145,41 @@ fn circumstances(report: &RunReport, store: &StoreAddress, width: usize) -> Stri
         ("time", time(report)),
     ];
     let parent = report.against_parent.as_ref().map(|brief| ("parent", against_parent(brief)));
-    let gates = match report.gates.len() {
-        0 => None,
-        count => Some(("gates", format!("{} hold", quantities::counted(count, "condition")))),
+    let refused = report.gates.iter().filter(|gate| gate.outcome == Outcome::Refuse).count();
+    let held = |count: usize| format!("{} hold", quantities::counted(count, "condition"));
+    let gates = match (report.gates.len(), refused) {
+        (0, _) => None,
+        (count, 0) => Some(("gates", held(count))),
+        (count, refused) => Some(("gates", format!("{}, {refused} refused", held(count - refused)))),
     };
-    facts(width, all.into_iter().chain(head).chain(parent).chain(gates).chain(memory))
+    let overruled = report.overruled.iter().map(|one| ("OVERRULED", overruled(one)));
+    let deployed = report.deployment.as_ref().map(|found| ("deployed", deployed(found)));
+    let more = head.into_iter().chain(parent).chain(gates).chain(overruled).chain(deployed);
+    facts(width, all.into_iter().chain(more).chain(memory))
+}
+
+/// A gate that was overruled, and why.
+pub(crate) fn overruled(one: &Overruled) -> String {
+    let Overruled { gate, said, reason, actor, unix_ms } = one;
+    let when = quantities::moment(*unix_ms);
+    terminal::printable(&format!("`{gate}` by {actor}, {when}: {reason} ({said})"))
+}
+
+/// What became of the version.
+pub(crate) fn deployed(found: &Deployment) -> String {
+    let Deployment { alias, outcome, replaced, percent, reason } = found;
+    let before = replaced.as_ref().map_or(String::new(), |before| format!(", before: {before}"));
+    match outcome {
+        DeploymentOutcome::Promoted => format!("`{alias}` points at it{before}"),
+        DeploymentOutcome::RollingOut => {
+            format!("to `{alias}` step by step, {} % first{before}", percent.unwrap_or(0))
+        }
+        DeploymentOutcome::Before => format!("to `{alias}` on this occasion before"),
+        DeploymentOutcome::Withheld => {
+            let reason = reason.as_deref().unwrap_or_default();
+            terminal::printable(&format!("not: `{alias}` stays: {reason}"))
+        }
+    }
 }
 
 fn time(report: &RunReport) -> String {

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use base::SourceMap;
-use pipeline::{Flow, RunError, RunOptions, RunReport};
+use pipeline::{Flow, Override, RunError, RunOptions, RunReport};
 use serde_json::json;
 use store::StoreAddress;
 
@@ -19,7 +19,7 @@ use crate::{author, diagnostics, scheme_files, terminal};
 /// Carries out a scheme and prints the report.
 pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     let Checked { scheme, sources, files } = arguments.scheme.resolve(&arguments.store)?;
-    let detail = detail(arguments);
+    let detail = detail(arguments.quiet);
     if detail != Detail::Quiet {
         diagnostics::report_notes(&scheme.notes, &sources);
     }
@@ -36,6 +36,8 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         level: engine::Level::detect(),
         now_unix_ms: by.unix_ms,
         actor: by.actor,
+        overrides: overrides(arguments),
+        cause: None,
         scheme_sources,
     };
     let interrupt = Interrupt::listen().map_err(Failure::world)?;
@@ -48,8 +50,14 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
     terminal::print(&account(&found, arguments, &store))
 }
 
+/// The gates that shall not stop the run.
+fn overrides(arguments: &Run) -> Option<Override> {
+    let gates = arguments.override_gate.clone();
+    (!gates.is_empty()).then(|| Override { gates, reason: arguments.reason.clone().unwrap_or_default() })
+}
+
 /// Runs `work` with a display of its events that also carries ctrl-c to it.
-fn observed(
+pub(super) fn observed(
     detail: Detail,
     interrupt: &Interrupt,
     work: impl FnOnce(&mut pipeline::Observer<'_>) -> Result<RunReport, RunError>,
@@ -61,8 +69,9 @@ fn observed(
     })
 }
 
-fn detail(arguments: &Run) -> Detail {
-    match (arguments.quiet, terminal::is_interactive()) {
+/// How much of a run is shown.
+pub(super) fn detail(quiet: bool) -> Detail {
+    match (quiet, terminal::is_interactive()) {
         (true, _) => Detail::Quiet,
         (false, true) => Detail::Bar,
         (false, false) => Detail::Lines,
@@ -92,11 +101,16 @@ fn failure(error: RunError, sources: SourceMap, arguments: &Run) -> Failure {
 
 /// What to type to run the same scheme in the same store.
 fn command_line(scheme: &SchemeChoice, store: &StoreChoice) -> String {
-    let overrides: String = scheme.overrides.iter().map(|each| format!(" --set {}", quoted(each))).collect();
-    format!("heirloom run {}{overrides}{}", quoted(&scheme.typed()), store_flag(store))
+    format!("heirloom run {}{}", scheme_words(scheme), store_flag(store))
 }
 
-fn store_flag(store: &StoreChoice) -> String {
+/// The scheme and what is set over it, as typed.
+pub(super) fn scheme_words(scheme: &SchemeChoice) -> String {
+    let overrides: String = scheme.overrides.iter().map(|each| format!(" --set {}", quoted(each))).collect();
+    format!("{}{overrides}", quoted(&scheme.typed()))
+}
+
+pub(super) fn store_flag(store: &StoreChoice) -> String {
     // An address that was read is shown without its password.
     let shown = |address: &String| {
         StoreAddress::parse(address).map_or_else(|_| address.clone(), |read| read.to_string())

@@ -8,9 +8,11 @@ mod interrupt;
 mod place;
 mod proofs;
 mod ranking;
+mod rollouts;
 mod runs;
 mod samples;
 mod serving;
+mod watching;
 mod world;
 
 /// Help and the commands that need no store, word for word.

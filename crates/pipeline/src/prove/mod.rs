@@ -22,8 +22,8 @@ use crate::error::RunError;
 use crate::events::{Event, Flow};
 use crate::inheritance::{Parent, accept, parent_of};
 use crate::leak_guard::{self, Ancestors};
+use crate::options::RunOptions;
 use crate::prepare::prepare;
-use crate::run::RunOptions;
 use crate::source::source_of;
 
 use amounts::{amounts, subset};

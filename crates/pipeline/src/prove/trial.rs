@@ -13,7 +13,7 @@ use crate::error::RunError;
 use crate::events::{Event, Flow};
 use crate::inheritance::accept;
 use crate::journal::Journal;
-use crate::keys::{Keys, to_value};
+use crate::keys::{Judges, Keys, to_value};
 use crate::prepare::{Examples, Prepared};
 use crate::rehearsal::rehearsal_of;
 use crate::teacher::{Teacher, teacher_of};
@@ -80,9 +80,10 @@ pub(super) fn trial(
 /// Everything that the outcome is a function of.
 fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
     let parent = (wanted.arm == Arm::Inherited).then_some(bench.parent.digest);
-    let (seen, level) = (bench.ancestors, bench.options.level);
+    let level = bench.options.level;
+    let judges = Judges { ancestors: bench.ancestors, rival: None, divided: None };
     // What the parent leaves to rehearse is a function of the parent.
-    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, seen, level);
+    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, judges, level);
     let mut key = DigestWriter::new("heirloom.trial.1");
     // Layers may be the parent's in both arms; which test cases judge is a function of what the ancestors have seen.
     key.field(&keys.train.0).field(&bench.parent.digest.0);

@@ -112,6 +112,7 @@ pub(super) fn is_damage(error: &StoreError) -> bool {
         StoreError::Io { .. }
             | StoreError::Database { .. }
             | StoreError::Locked { .. }
+            | StoreError::Watched { .. }
             | StoreError::NotAStore { .. }
             | StoreError::UnknownSchema { .. }
     )

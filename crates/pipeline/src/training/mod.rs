@@ -32,9 +32,9 @@ use crate::architecture::{Plan, adapted};
 use crate::error::RunError;
 use crate::events::Event;
 use crate::journal::Journal;
+use crate::options::RunOptions;
 use crate::prepare::Examples;
 use crate::report::EpochReport;
-use crate::run::RunOptions;
 use crate::teacher::Teacher;
 
 use checkpoint::load;

@@ -156,6 +156,16 @@ impl Ran {
             .collect()
     }
 
+    /// The stages that did work before a gate refused.
+    pub(crate) fn worked_before_refusal(&self) -> Vec<&'static str> {
+        assert!(matches!(self.result, Err(RunError::Refused(_))), "{:?}", self.result);
+        let finished = |event: &Event| match event {
+            Event::StageFinished { stage, .. } => Some(stage.name()),
+            _ => None,
+        };
+        self.events.iter().filter_map(finished).collect()
+    }
+
     /// The stages that did work.
     pub(crate) fn worked(&self) -> Vec<&'static str> {
         self.report().stages.iter().filter(|stage| !stage.cached).map(|stage| stage.name.name()).collect()
@@ -169,6 +179,8 @@ pub(crate) fn options() -> RunOptions {
         level: engine::Level::detect(),
         now_unix_ms: NOW_UNIX_MS,
         actor: "tester".to_owned(),
+        overrides: None,
+        cause: None,
         scheme_sources: Vec::new(),
     }
 }

@@ -62,6 +62,7 @@ pub(crate) fn record(name: &str, head: f32) -> ModelRecord {
         about: About::default(),
         parents: Vec::new(),
         attachments: Vec::new(),
+        overrides: Vec::new(),
         by: by(),
     }
 }

@@ -2,11 +2,28 @@
 
 use super::Rules;
 use super::learning::decider;
-use crate::sections::{Metric, Task};
+use crate::sections::{BY_CLASS, Metric, Task};
 use crate::tree::Node;
 
 /// What only a comparison with `against` has.
 const COMPARED: [&str; 3] = ["newly_broken_max", "margin", "confidence"];
+/// Keys of which one alone makes a condition, or half of one that is reported.
+const CONDITIONS: [&str; 14] = [
+    "metric",
+    "min",
+    "max",
+    "against",
+    "newly_broken_max",
+    "margin",
+    "confidence",
+    "class_min",
+    "slice",
+    "slice_min",
+    "slice_gap_max",
+    "latency_ms_max",
+    "batch",
+    "bytes_max",
+];
 
 pub(super) fn check(rules: &mut Rules) {
     for (path, node) in rules.steps("evaluate.gate") {
@@ -19,14 +36,17 @@ fn gate(rules: &mut Rules, path: &str, node: &Node) {
     let key = |name: &str| format!("{path}.{name}");
     // A condition that is wrong by itself was reported, and is a condition.
     let given = |rules: &Rules, name: &str| rules.given(&key(name));
-    let conditions =
-        ["metric", "min", "max", "against", "newly_broken_max", "margin", "confidence", "class_min"];
-    if !conditions.iter().any(|name| given(rules, name)) {
+    if !CONDITIONS.iter().any(|name| given(rules, name)) {
         let found = rules.missing(format!("[{path}] has no condition"), path);
-        found.help.push("give it a `metric` with `min` or `max`, `class_min`, or `against = \"parent\"` with `newly_broken_max` or `margin`".to_owned());
+        found.help.push("give it a `metric` with `min` or `max`, `class_min`, `slice` with `slice_min`, `latency_ms_max`, `bytes_max`, or `against = \"parent\"` with `newly_broken_max` or `margin`".to_owned());
         return;
     }
     metric(rules, path, node);
+    slice(rules, path, node);
+    if has("batch") && !given(rules, "latency_ms_max") {
+        let message = "`batch` is that of a `latency_ms_max`, and there is none";
+        rules.missing(message, &key("batch")).help.push("add `latency_ms_max`".to_owned());
+    }
     if !given(rules, "against") {
         for name in COMPARED.into_iter().filter(|name| has(name)) {
             let message = format!("`{name}` is about a comparison, and the gate compares with nothing");
@@ -73,6 +93,33 @@ fn metric(rules: &mut Rules, path: &str, node: &Node) {
     }
 }
 
+fn slice(rules: &mut Rules, path: &str, node: &Node) {
+    let key = |name: &str| format!("{path}.{name}");
+    let has = |name: &str| node.table().is_some_and(|table| table.get(name).is_some());
+    let limits = ["slice_min", "slice_gap_max"];
+    if !rules.given(&key("slice")) {
+        for name in limits.into_iter().chain(["slice_examples_min"]).filter(|name| has(name)) {
+            let message = format!("`{name}` is about slices, and the gate does not say of what");
+            let help = format!("add `slice = \"{BY_CLASS}\"`, or a column of the table");
+            rules.clash(message, &key(name), path).help.push(help);
+        }
+        return;
+    }
+    if !limits.iter().any(|name| rules.given(&key(name))) {
+        let found = rules.missing(format!("the gate [{path}] asks nothing of its slices"), &key("slice"));
+        found.help.push("add `slice_min` or `slice_gap_max`".to_owned());
+    }
+    let Some(of) = node.table().and_then(|table| table.get("slice")).and_then(Node::text) else { return };
+    if rules.task() == Some("regression") {
+        let message = "a slice is judged by its share of right answers, and a regression has none";
+        rules.clash(message, &key("slice"), decider(rules));
+    } else if of != BY_CLASS && rules.text("data.format").is_some_and(|format| format != "csv") {
+        let message = format!("only a table has a column `{of}`");
+        let help = format!("use `slice = \"{BY_CLASS}\"`");
+        rules.clash(message, &key("slice"), "data.format").help.push(help);
+    }
+}
+
 fn word(task: Task) -> &'static str {
     match task {
         Task::Classification => "classification",
@@ -84,7 +131,8 @@ fn against(rules: &mut Rules, path: &str, node: &Node) {
     let key = |name: &str| format!("{path}.{name}");
     let own = key("against");
     let value = |name: &str| node.table().and_then(|table| table.get(name));
-    if !rules.given("model.inherit") && !rules.given("model.merge") {
+    let parent = value("against").and_then(Node::text) == Some("parent");
+    if parent && !rules.given("model.inherit") && !rules.given("model.merge") {
         let help = "add `model.inherit`, or take the gate out with `remove = true`".to_owned();
         rules.clash("there is no parent to compare with", &own, "model").help.push(help);
     }

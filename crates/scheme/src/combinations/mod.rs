@@ -12,6 +12,7 @@ use crate::tree::{Node, Place, Table};
 mod ancestors;
 mod choice;
 mod data;
+mod deploy;
 mod gates;
 mod holding;
 mod learning;
@@ -30,6 +31,7 @@ pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut
     learning::check(&mut rules);
     ancestors::check(&mut rules);
     gates::check(&mut rules);
+    deploy::check(&mut rules);
     holding::check(&mut rules);
 }
 

@@ -25,6 +25,52 @@ pub struct Gate {
     pub confidence: Option<f64>,
     /// The least recall of each class.
     pub class_min: Option<f64>,
+    /// What the test part is divided by, for `slice_min` and `slice_gap_max`.
+    pub slice: Option<Slice>,
+    /// The least accuracy of each slice that is judged.
+    pub slice_min: Option<f64>,
+    /// The most that the best and the worst of these may lie apart.
+    pub slice_gap_max: Option<f64>,
+    /// Slices with fewer test examples are named and not judged; there if `slice` is.
+    pub slice_examples_min: Option<usize>,
+    /// The most milliseconds that `batch` examples may take: the median, on the machine that gates.
+    pub latency_ms_max: Option<f64>,
+    /// How many examples are asked at once; there if `latency_ms_max` is.
+    pub batch: Option<usize>,
+    /// The most bytes of the graph and the tensors together.
+    pub bytes_max: Option<u64>,
+}
+
+/// What a test part is divided by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Slice {
+    /// The example's class.
+    Class,
+    /// The value in this column of the table.
+    Column(String),
+}
+
+/// The word that divides by class.
+pub(crate) const BY_CLASS: &str = "class";
+/// Examples that a slice needs to be judged, where a gate does not say.
+pub(crate) const SLICE_EXAMPLES_MIN: i64 = 20;
+/// Examples asked at once, where a gate does not say.
+pub(crate) const BATCH: i64 = 1;
+
+impl From<String> for Slice {
+    fn from(text: String) -> Self {
+        if text == BY_CLASS { Slice::Class } else { Slice::Column(text) }
+    }
+}
+
+impl From<Slice> for String {
+    fn from(slice: Slice) -> Self {
+        match slice {
+            Slice::Class => BY_CLASS.to_owned(),
+            Slice::Column(name) => name,
+        }
+    }
 }
 
 /// What a gate compares the model with.
@@ -33,13 +79,15 @@ pub struct Gate {
 pub enum Against {
     /// The model that it inherits from.
     Parent,
+    /// The version that the scheme's alias points at when the model is judged, if there is one.
+    Production,
 }
 
 /// `[evaluate.gate.NAME]`.
 pub(crate) const GATE: Section = Section {
     title: "`[evaluate.gate.NAME]`: what a model must show",
     doc: "Named conditions. A model that does not meet all of them is not registered, and the run ends with exit \
-          status 3. All shares run from 0 to 1.",
+          status 3, unless somebody overrules the gate for a reason (`heirloom run --override-gate`). All shares run from 0 to 1.",
     settings: &[
         Setting::new(
             "metric",
@@ -56,10 +104,17 @@ pub(crate) const GATE: Section = Section {
         Setting::new("max", Kind::Real(RealRange::FINITE), Absent::Nothing, "The most that `metric` may be."),
         Setting::new(
             "against",
-            Kind::Choice(&[Choice::new(
-                "parent",
-                "the model of `model.inherit`, over the test cases of both and of all ancestors",
-            )]),
+            Kind::Choice(&[
+                Choice::new(
+                    "parent",
+                    "the model of `model.inherit`, over the test cases of both and of all ancestors",
+                ),
+                Choice::new(
+                    "production",
+                    "the version that `deploy.alias` (`production` where there is no `[deploy]`) points at when the model \
+                     is judged, over the same cases; where it points at none, the gate holds and says so",
+                ),
+            ]),
             Absent::Nothing,
             "What the model is compared with. Only for classification.",
         ),
@@ -88,6 +143,50 @@ pub(crate) const GATE: Section = Section {
             Kind::Real(RealRange::closed(0.0, 1.0)),
             Absent::Nothing,
             "The least recall of each class: over the cases of the comparison with `against`, else over the test part.",
+        ),
+        Setting::new(
+            "slice",
+            Kind::Text { max: 200 },
+            Absent::Nothing,
+            "What the test part is divided by: `class`, or a column of the table, which need be no feature. Each value is a \
+             slice; at most 100. Only for classification; needs `slice_min` or `slice_gap_max`.",
+        ),
+        Setting::new(
+            "slice_min",
+            Kind::Real(RealRange::closed(0.0, 1.0)),
+            Absent::Nothing,
+            "The least accuracy of each slice that is judged.",
+        ),
+        Setting::new(
+            "slice_gap_max",
+            Kind::Real(RealRange::closed(0.0, 1.0)),
+            Absent::Nothing,
+            "The most that the accuracy of the best slice may lie above that of the worst, among those that are judged.",
+        ),
+        Setting::new(
+            "slice_examples_min",
+            Kind::Integer { min: 1, max: 1_000_000_000 },
+            Absent::Derived("20 where there is a `slice`"),
+            "Slices with fewer test examples are named in the report and not judged: so few prove nothing.",
+        ),
+        Setting::new(
+            "latency_ms_max",
+            Kind::Real(RealRange::above(0.0, 1e9)),
+            Absent::Nothing,
+            "The most milliseconds that an answer to `batch` examples may take, from raw input to answer: the median over \
+             repetitions on the machine that judges, with the threads of the run. Measured anew at each judgement.",
+        ),
+        Setting::new(
+            "batch",
+            Kind::Integer { min: 1, max: 4096 },
+            Absent::Derived("1 where there is a `latency_ms_max`"),
+            "How many examples are asked at once for `latency_ms_max`.",
+        ),
+        Setting::new(
+            "bytes_max",
+            Kind::Integer { min: 1, max: i64::MAX },
+            Absent::Nothing,
+            "The most bytes of the model: its graph and its tensors.",
         ),
     ],
     family: None,

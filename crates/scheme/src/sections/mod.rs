@@ -4,6 +4,7 @@ use crate::settings::{Absent, Kind, Literal, Section, Setting};
 
 mod about;
 mod data;
+mod deploy;
 mod distill;
 mod evaluate;
 mod ewc;
@@ -24,10 +25,11 @@ pub use about::About;
 pub use data::{
     Adjust, CsvTable, Data, Filter, Format, IdxFiles, ImageFolder, RowImage, Source, TargetForm, Task,
 };
+pub use deploy::{Canary, Deploy};
 pub use distill::Distill;
 pub use evaluate::{Baseline, Evaluate, Metric};
 pub use ewc::Ewc;
-pub use gate::{Against, Gate};
+pub use gate::{Against, Gate, Slice};
 pub use head::Head;
 pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
 pub use lora::Lora;
@@ -40,6 +42,8 @@ pub use steps::{Step, Steps};
 pub use train::{EarlyStopping, Keep, Loss, Train};
 pub use unfreeze::Unfreeze;
 
+pub(crate) use deploy::STEPS;
+pub(crate) use gate::{BATCH, BY_CLASS, SLICE_EXAMPLES_MIN};
 pub(crate) use split::{FRACTION_KEYS, FROM_KEYS};
 
 /// The whole scheme.
@@ -84,6 +88,12 @@ pub(crate) const SCHEME: Section = Section {
             Kind::Table(&evaluate::EVALUATE),
             Absent::Default(Literal::Table),
             "What is measured on the test part.",
+        ),
+        Setting::new(
+            "deploy",
+            Kind::Table(&deploy::DEPLOY),
+            Absent::Nothing,
+            "What becomes of a model that passed its gates.",
         ),
     ],
     family: None,

@@ -9,6 +9,7 @@ mod faulty;
 mod many_machines;
 mod processes;
 mod recalls;
+mod rollouts;
 mod sample;
 mod schemes;
 mod transfer;

@@ -11,7 +11,7 @@ fn promote(store: &Store, reference: &str) -> Result<u32, String> {
 }
 
 fn roll_back(store: &Store) -> Result<u32, String> {
-    let outcome = store.roll_back("digits", "production", &Promotion::default(), &by(0));
+    let outcome = store.roll_back("digits", "production", &Promotion::default(), None, &by(0));
     outcome.map(|change| change.version).map_err(|error| error.mistake().unwrap().code.to_owned())
 }
 

@@ -52,6 +52,8 @@ fn carry_out(
         level: engine::Level::detect(),
         now_unix_ms: by.unix_ms,
         actor: by.actor,
+        overrides: None,
+        cause: None,
         scheme_sources: Vec::new(),
     };
     let wishes = ProofWishes { fractions: arguments.fractions.clone(), seeds: arguments.seeds };

@@ -8,6 +8,7 @@ mod history;
 mod import;
 mod lineage;
 mod list;
+mod rollout;
 mod show;
 mod sign;
 mod standing;
@@ -32,6 +33,7 @@ pub(crate) fn command(command: Model) -> Result<(), Failure> {
         Model::History { name, json, store } => history::history(name.as_deref(), json, &store),
         Model::Promote(arguments) => standing::promote(&arguments),
         Model::Rollback(arguments) => standing::rollback(&arguments),
+        Model::Rollout(arguments) => rollout::rollout(&arguments),
         Model::Deprecate { model, reason, undo: _, store } => {
             standing::deprecate(&model, reason.as_deref(), &store)
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pipeline::Overruled;
 use pipeline::metrics::Metrics;
 use provenance::strictest;
 use serde::Deserialize;
@@ -32,6 +33,7 @@ pub(super) fn show(reference: &str, json: Json, choice: &StoreChoice) -> Result<
         document["about"] = json!(store.about(&model.version)?);
         document["recalls"] = json!(standing.recalls);
         document["proofs"] = json!(standing.proofs);
+        document["overruled"] = json!(standing.overruled);
         return terminal::print_json(&document);
     }
     terminal::print(&draw(&model, &standing, terminal::width()))
@@ -85,6 +87,7 @@ fn draw(model: &Model, standing: &Standing, width: usize) -> String {
         ("signed with", standing.signed_with.join(", ")),
         ("RECALLED", standing.recalls.join("; ")),
     ];
+    rows.extend(standing.overruled.iter().map(|one| ("OVERRULED", report::overruled(one))));
     rows.extend(standing.proofs.iter().map(|proof| ("proof", proof.clone())));
     rows.extend(about_facts(&standing.about));
     rows.push(("licence in lineage", standing.strictest.clone()));
@@ -102,6 +105,8 @@ struct Standing {
     about: About,
     recalls: Vec<String>,
     signed_with: Vec<String>,
+    /// The gates that refused it and were overruled.
+    overruled: Vec<Overruled>,
     /// What was proved about inheriting it or from it, oldest first.
     proofs: Vec<String>,
     /// The most restrictive licence among it and its ancestors, if that is not its own.
@@ -118,6 +123,7 @@ impl Standing {
         let strictest = from.filter(|(_, licence)| *licence != about.licence);
         let proofs = pipeline::proofs_of(store, version)?;
         Ok(Standing {
+            overruled: pipeline::overruled_of(store, version)?,
             proofs: proofs.iter().map(in_brief).collect(),
             recalls: recalls
                 .iter()

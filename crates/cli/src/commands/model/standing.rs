@@ -2,8 +2,9 @@
 
 use provenance::trusted_signers;
 use serde_json::json;
-use store::{AliasChange, Annotation, Promotion, RecallReport, Store};
+use store::{AliasChange, Annotation, ModelVersion, Promotion, RecallReport, Rollout, Store};
 
+use super::rollout;
 use crate::arguments::{Annotate, Promote, Recall, Rollback, StoreChoice};
 use crate::failure::Failure;
 use crate::{author, terminal};
@@ -19,23 +20,38 @@ pub(super) fn promote(arguments: &Promote) -> Result<(), Failure> {
         despite_recall: arguments.despite_recall.clone(),
         verified_keys: verified_keys(&store, &version.id())?,
     };
+    if let Some(percent) = arguments.canary {
+        let begun = rollout::begin(&store, &version, arguments, percent, &promotion)?;
+        note_deprecation(&store, &version)?;
+        return rollout::tell(&store, &begun, arguments.json.wanted);
+    }
     let change = store.promote(&version.id(), &arguments.alias, &promotion, &author::by())?;
-    if let Some(reason) = store.about(&version)?.deprecated {
+    note_deprecation(&store, &version)?;
+    tell(&change, arguments.json.wanted)
+}
+
+/// Says that what was promoted should no longer be chosen.
+fn note_deprecation(store: &Store, version: &ModelVersion) -> Result<(), Failure> {
+    if let Some(reason) = store.about(version)?.deprecated {
         terminal::say(&format!("note: {} is deprecated: {}", version.id(), terminal::printable(&reason)));
     }
-    tell(&change, arguments.json.wanted)
+    Ok(())
 }
 
 /// Lets an alias point at what it pointed at before.
 pub(super) fn rollback(arguments: &Rollback) -> Result<(), Failure> {
     let store = arguments.store.open()?;
+    let reason = arguments.reason.as_deref();
+    if let Some(running) = store.rollout(&arguments.name, &arguments.alias)?.filter(Rollout::is_running) {
+        return rollout::end(&store, &running, reason, arguments.json.wanted);
+    }
     let target = store.rollback_target(&arguments.name, &arguments.alias)?;
     let verified_keys = match target {
         Some(number) => verified_keys(&store, &format!("{}@{number}", arguments.name))?,
         None => Vec::new(),
     };
     let promotion = Promotion { verified_keys, ..Promotion::default() };
-    let change = store.roll_back(&arguments.name, &arguments.alias, &promotion, &author::by())?;
+    let change = store.roll_back(&arguments.name, &arguments.alias, &promotion, reason, &author::by())?;
     tell(&change, arguments.json.wanted)
 }
 
