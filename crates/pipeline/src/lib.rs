@@ -21,6 +21,7 @@ mod events;
 mod examination;
 mod export;
 mod gates;
+mod golden;
 mod image_hashes;
 mod infer;
 mod inheritance;
@@ -52,8 +53,9 @@ pub use comparison::{CaseInput, CompareOptions, Compared, ModelComparison, Model
 pub use error::{Failure, RunError};
 pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};
 pub use examination::AgainstParent;
-pub use export::{export_onnx, export_safetensors};
+pub use export::{export_onnx, export_safetensors, network_kind, served_roles};
 pub use gates::GateReport;
+pub use golden::{Golden, ParityDifference, ParityReport, golden, verify_golden};
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
 pub use prove::{
