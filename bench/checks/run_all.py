@@ -4,6 +4,7 @@
     cargo build --release
     bench/peers/setup.sh onnx                          # for the agreement with ONNX Runtime
     bench/peers/setup.sh oms                           # for signatures and bills of materials
+    bench/peers/setup.sh packaging                     # for manifests
     python3 bench/checks/run_all.py                    # all, some minutes
     python3 bench/checks/run_all.py threads stock      # some
     python3 bench/checks/run_all.py --seeds            # and the main job from seeds 1, 2 and 3
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 
 import inheriting
+import packaging
 import promises
 import signing
 from session import REPOSITORY, Failed, Session
@@ -37,10 +39,15 @@ CHECKS = (
     promises.stock,
     signing.signatures,
     signing.bill_of_materials,
+    packaging.executable_alone,
+    packaging.folder_elsewhere,
+    packaging.image_layout,
+    packaging.manifests,
 )
 
 # What needs the store that another check fills.
 NEEDS = {"onnx_agreement": "main_job", "head_only": "main_job"}
+NEEDS |= dict.fromkeys(("executable_alone", "folder_elsewhere", "image_layout", "manifests"), "main_job")
 
 
 def parse_arguments():

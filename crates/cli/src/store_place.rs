@@ -25,7 +25,7 @@ impl StoreChoice {
     }
 
     /// The store to read from: the one named, the model inside this program, or the nearest one upwards.
-    fn found_to_read(&self) -> Result<Option<Place>, Failure> {
+    pub(crate) fn found_to_read(&self) -> Result<Option<Place>, Failure> {
         if self.address.is_none()
             && let Some(program) = inside::file()?
         {

@@ -22,6 +22,7 @@ mod manifests;
 mod npy;
 mod oci;
 mod output;
+mod parity;
 mod program;
 mod serving;
 mod signature;
@@ -32,6 +33,7 @@ pub use error::PackageError;
 pub use manifests::{ManifestKind, manifest_text};
 pub use oci::{Compression, Layout, image, modelpack, write_layout};
 pub use output::{Overwrite, Rights, check_output, write_file, write_folder};
+pub use parity::prove;
 pub use program::write_program;
 pub use serving::{API_KEYS, PORT, Place, serve_arguments};
 

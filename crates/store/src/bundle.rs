@@ -171,6 +171,11 @@ impl<R: Read + Seek> Bundle<R> {
         Ok(Bundle { archive, package, lengths })
     }
 
+    /// Whether the blob `digest` is in it.
+    pub(crate) fn holds(&self, digest: Digest) -> bool {
+        self.lengths.contains_key(&part_name(digest))
+    }
+
     pub(crate) fn part(&mut self, digest: Digest) -> Result<Vec<u8>, String> {
         let name = part_name(digest);
         let bytes = self.lengths.get(&name).copied().unwrap_or(0);

@@ -7,6 +7,7 @@ use serde_json::json;
 use store::{BundleCompression, Promotion};
 
 use super::model::verified_keys;
+use super::run::threads;
 use crate::arguments::{Package, PackageForm};
 use crate::failure::Failure;
 use crate::{author, quantities, terminal};
@@ -25,6 +26,13 @@ pub(crate) fn package(arguments: &Package) -> Result<(), Failure> {
         terminal::say(&format!("note: {} is deprecated: {}", version.id(), terminal::printable(&reason)));
     }
     let subject = Subject { store: &store, model: &model };
+    let parity = packaging::prove(subject, threads(None))?;
+    if parity.is_none() {
+        terminal::say(&format!(
+            "note: {} left no golden examples, so nothing shows that it answers as it did when it was trained",
+            version.id()
+        ));
+    }
     let output = match &arguments.output {
         Some(path) => path.clone(),
         None => PathBuf::from(arguments.form.output(subject.short_name())),
@@ -37,9 +45,18 @@ pub(crate) fn package(arguments: &Package) -> Result<(), Failure> {
             "as": arguments.form.name(),
             "output": output.display().to_string(),
             "bytes": bytes,
+            "parity": parity,
         }));
     }
-    terminal::print(&format!("{}: {}, {}\n", output.display(), version.id(), quantities::bytes(bytes)))
+    let proved = parity
+        .map(|report| format!("; {} reproduced", quantities::counted(report.examples, "golden answer")));
+    terminal::print(&format!(
+        "{}: {}, {}{}\n",
+        output.display(),
+        version.id(),
+        quantities::bytes(bytes),
+        proved.unwrap_or_default()
+    ))
 }
 
 /// Writes the form that is asked for, and returns its bytes.

@@ -4,6 +4,7 @@ mod bad_input;
 mod cache;
 mod comparison;
 mod few;
+mod golden;
 mod heads;
 mod holding;
 mod inheritance;

@@ -29,8 +29,7 @@ impl<R: Read + Seek + Send> PackedBlobs<R> {
     /// The digest that `key` names, if it is in the file.
     fn digest(&self, key: &str) -> Option<Digest> {
         let (digest, encoding) = Encoding::of_key(key)?;
-        let inside = || self.bundle.borrow().package.blobs.iter().any(|blob| blob.digest == digest);
-        (encoding == Encoding::Plain && inside()).then_some(digest)
+        (encoding == Encoding::Plain && self.bundle.borrow().holds(digest)).then_some(digest)
     }
 }
 
