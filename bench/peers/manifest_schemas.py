@@ -36,10 +36,10 @@ def main():
 
 def check(value, kind, path):
     """Checks that `value` is of the type called `kind`, and returns how many fields were looked at."""
-    if match := re.fullmatch(r"list\[(.*)\]", kind):
+    if match := re.fullmatch(r"[Ll]ist\[(.*)\]", kind):
         assert isinstance(value, list), f"{path} is no list"
         return sum(check(each, match[1], f"{path}[{at}]") for at, each in enumerate(value))
-    if match := re.fullmatch(r"dict[(\[](?:str, )?(.*)[)\]]", kind):
+    if match := re.fullmatch(r"[Dd]ict[(\[](?:str, )?(.*)[)\]]", kind):
         assert isinstance(value, dict), f"{path} is no map"
         return sum(check(each, match[1], f"{path}.{key}") for key, each in value.items())
     if kind in SCALARS:
