@@ -5,9 +5,10 @@
 //! ([`image`], [`modelpack`]); and the *manifests* that run the image or the executable ([`manifest_text`]). The signed
 //! hand-over file, the bundle, is the store's own.
 //!
-//! The decision that shaped it: *a package is a function of the version*. No clock, no path, no machine and no order of
-//! a hash map goes into one, so packing twice gives the same bytes and a digest names what is deployed. What runs is
-//! read where it lies: neither image nor executable unpacks anything to a disk, so both run on a read-only one.
+//! The decision that shaped it: *a package is a function of the version*, and where it brings a program along of that
+//! program. No clock, no path and no order of a hash map goes into one, so packing twice gives the same bytes and a digest
+//! names what is deployed. What runs is read where it lies: neither image nor executable unpacks anything to a disk, so
+//! both run on a read-only one. Nothing is written before the model has answered its golden examples ([`prove`]).
 //!
 //! Nothing here asks a daemon, a registry or the network, and nothing is executed that was packed: plain data, the
 //! running program, and the system libraries that it has loaded. Formats: `docs/formats/package.md` and

@@ -8,7 +8,8 @@ use super::{Json, StoreChoice};
 
 /// Makes a model ready for another machine: a folder, an executable, an image, manifests
 ///
-/// The same version gives the same bytes, whenever and wherever it is packed.
+/// The same version gives the same bytes whenever it is packed; an executable and an image hold this program, too.
+/// First the model is asked the golden examples that it left: if it answers otherwise, nothing is written.
 #[derive(Debug, Args)]
 pub(crate) struct Package {
     /// The model: NAME, NAME@VERSION, NAME@ALIAS or the beginning of its digest

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest};
 use provenance::{FileHash, hexadecimal};
+use store::{By, Store};
 
 use crate::place::Place;
 use crate::samples::{png, small_mnist};
@@ -212,6 +213,33 @@ fn what_must_not_be_packaged_or_replaced_is_not() {
     let last = history.as_array().and_then(|events| events.last()).expect("events");
     assert_eq!((&last["action"], &last["reason"]), (&"package".into(), &"for the audit".into()));
     assert_eq!(fs::read_to_string(place.path().join("mine/diary.txt")).unwrap(), "dear");
+}
+
+/// The version whose examples are changed has the same graph and tensors: only what it is held against differs.
+#[test]
+fn a_model_that_answers_otherwise_than_it_was_trained_to_is_not_packaged() {
+    let place = place();
+    place.heirloom("run schemes/mnist.toml --quiet --store other --set evaluate.cases_max=0").done();
+    let package = "package mnist --as dir --store other --output other.package";
+    let outcome = place.heirloom(package);
+    assert!(outcome.stderr.contains("note: mnist@1 left no golden examples"), "{}", outcome.stderr);
+    assert!(!outcome.done().contains("reproduced"));
+
+    let store = Store::open(&place.path().join(".heirloom")).expect("a store");
+    let version = store.resolve("mnist").expect("a model");
+    let mut golden = store.attachment(&version, "golden").expect("it reads").expect("examples");
+    let last = golden.len() - 4;
+    golden[last..].copy_from_slice(&0.5f32.to_le_bytes());
+    let other = Store::open(&place.path().join("other")).expect("a store");
+    let by = By { actor: "tester".to_owned(), unix_ms: 0 };
+    other.attach("mnist", "golden", &golden, &by).expect("the role is free");
+    for form in ["dir", "static", "oci", "kubernetes"] {
+        let line = format!("package mnist --as {form} --store other --output refused");
+        let said = place.heirloom(&line).failed(2);
+        assert!(said.contains("error[golden-differs]: mnist@1 does not answer as it did"), "{said}");
+        assert!(said.contains(", output 1: expected 0.5, found "), "{said}");
+        assert!(!place.path().join("refused").exists());
+    }
 }
 
 fn sha256(bytes: &[u8]) -> String {
