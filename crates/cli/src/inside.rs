@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use store::{Port, Store, find_trailer};
-use tensor::Dim;
 
 use crate::failure::Failure;
 use crate::{tables, terminal};
@@ -42,24 +41,16 @@ pub(crate) fn introduce() -> Result<(), Failure> {
     let program = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for name in store.packed_models() {
         let model = store.model(name)?;
-        let ports = |ports: &[Port]| ports.iter().map(shown).collect::<Vec<_>>().join(", ");
+        let ports = |ports: &[Port]| ports.iter().map(Port::to_string).collect::<Vec<_>>().join(", ");
         let facts = [
             ("model", model.version.id()),
             ("digest", model.version.digest.to_string()),
-            ("takes", ports(&model.manifest.inputs)),
-            ("answers", ports(&model.manifest.outputs)),
+            ("takes", terminal::printable(&ports(&model.manifest.inputs))),
+            ("answers", terminal::printable(&ports(&model.manifest.outputs))),
             ("labels", terminal::printable(&model.manifest.labels.join(", "))),
         ];
         let facts = facts.into_iter().filter(|(_, fact)| !fact.is_empty());
         terminal::print(&tables::facts(terminal::width(), facts))?;
     }
     terminal::print(&format!("\nask it:\n  ./{program} infer FILE\n  ./{program} serve\n"))
-}
-
-fn shown(port: &Port) -> String {
-    let lengths = port.shape.0.iter().map(|dim| match dim {
-        Dim::Known(length) => length.to_string(),
-        Dim::Symbol(symbol) => symbol.clone(),
-    });
-    format!("{}: {}[{}]", port.name, port.dtype.name(), lengths.collect::<Vec<_>>().join(", "))
 }

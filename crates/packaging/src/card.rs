@@ -4,7 +4,6 @@ use provenance::Lineage;
 use serde_json::Value;
 use store::About;
 
-use crate::signature::shown;
 use crate::{PackageError, Subject};
 
 /// Class names of a model with more are counted, not listed.
@@ -21,8 +20,8 @@ pub(crate) fn card(subject: Subject<'_>, has_golden: bool) -> Result<String, Pac
     let mut text = format!("# {}\n\n", version.id());
     text += &said(&about);
     text += &format!("- digest: `{}`\n", version.digest);
-    manifest.inputs.iter().for_each(|port| text += &format!("- takes: `{}`\n", shown(port)));
-    manifest.outputs.iter().for_each(|port| text += &format!("- answers: `{}`\n", shown(port)));
+    manifest.inputs.iter().for_each(|port| text += &format!("- takes: `{port}`\n"));
+    manifest.outputs.iter().for_each(|port| text += &format!("- answers: `{port}`\n"));
     text += &match manifest.labels.len() {
         0 => "- answers with a number\n".to_owned(),
         1..=LABELS_LISTED => format!("- classes: {}\n", manifest.labels.join(", ")),

@@ -26,17 +26,3 @@ fn port(port: &Port) -> Value {
     });
     json!({ "name": port.name, "dtype": port.dtype.name(), "shape": lengths.collect::<Vec<_>>() })
 }
-
-/// `image: uint8[batch, 1, 28, 28]`.
-pub(crate) fn shown(port: &Port) -> String {
-    let lengths: Vec<String> = port
-        .shape
-        .0
-        .iter()
-        .map(|dim| match dim {
-            Dim::Known(length) => length.to_string(),
-            Dim::Symbol(symbol) => symbol.clone(),
-        })
-        .collect();
-    format!("{}: {}[{}]", port.name, port.dtype.name(), lengths.join(", "))
-}
