@@ -5,6 +5,7 @@
     bench/peers/setup.sh onnx                          # for the agreement with ONNX Runtime
     bench/peers/setup.sh oms                           # for signatures and bills of materials
     bench/peers/setup.sh serving                       # for the server's clients
+    bench/peers/setup.sh packaging                     # for manifests
     python3 bench/checks/run_all.py                    # all, some minutes
     python3 bench/checks/run_all.py threads stock      # some
     python3 bench/checks/run_all.py --seeds            # and the main job from seeds 1, 2 and 3
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 import inheriting
+import packaging
 import promises
 import serving
 import signing
@@ -44,17 +46,16 @@ CHECKS = (
     serving.description,
     serving.switches,
     serving.killed_switches,
+    packaging.executable_alone,
+    packaging.folder_elsewhere,
+    packaging.image_layout,
+    packaging.manifests,
 )
 
 # What needs the store that another check fills.
-NEEDS = {
-    "onnx_agreement": "main_job",
-    "head_only": "main_job",
-    "triton_client": "main_job",
-    "malformed": "main_job",
-    "description": "main_job",
-    "killed_switches": "switches",
-}
+NEEDS = {"onnx_agreement": "main_job", "head_only": "main_job", "killed_switches": "switches"}
+NEEDS |= dict.fromkeys(("triton_client", "malformed", "description"), "main_job")
+NEEDS |= dict.fromkeys(("executable_alone", "folder_elsewhere", "image_layout", "manifests"), "main_job")
 
 
 def parse_arguments():

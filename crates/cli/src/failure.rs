@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use base::{Diagnostic, Diagnostics, SourceMap};
+use packaging::PackageError;
 use pipeline::RunError;
 use provenance::{FolderError, SealError};
 use store::StoreError;
@@ -161,6 +162,18 @@ impl From<FolderError> for Failure {
         match error.mistakes() {
             Some(mistakes) => mistakes.into(),
             None => Failure::world(error),
+        }
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        match error {
+            PackageError::Mistakes(found) => found.into(),
+            PackageError::Store(error) => error.into(),
+            PackageError::Model(error) => error.into(),
+            PackageError::Folder(error) => error.into(),
+            error => Failure::world(error),
         }
     }
 }

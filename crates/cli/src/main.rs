@@ -16,6 +16,7 @@ mod diagnostics;
 mod disk;
 mod edits;
 mod failure;
+mod inside;
 mod quantities;
 mod scheme_files;
 mod signals;
@@ -30,7 +31,7 @@ use clap::Parser;
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
     algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, run as runs, scheme as schemes, serve as serving, store as store_commands, watch,
+    model, package, run as runs, scheme as schemes, serve as serving, store as store_commands, watch,
 };
 use failure::Failure;
 
@@ -42,7 +43,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Failure> {
-    let arguments = Arguments::try_parse().map_err(Failure::Usage)?;
+    let words = inside::words(std::env::args_os().collect())?;
+    let Some(words) = words else { return inside::introduce() };
+    let arguments = Arguments::try_parse_from(words).map_err(Failure::Usage)?;
     signals::survive_size_limit().map_err(Failure::world)?;
     match arguments.command {
         Command::Init(init) => project::init(&init),
@@ -50,6 +53,7 @@ fn run() -> Result<(), Failure> {
         Command::Watch(arguments) => watch::watch(&arguments),
         Command::Infer(infer) => infer::infer(&infer),
         Command::Serve(serve) => serving::serve(&serve),
+        Command::Package(arguments) => package::package(&arguments),
         Command::Scheme(command) => schemes::command(command),
         Command::Inherit(command) => inheriting::command(command),
         Command::Model(command) => model::command(command),

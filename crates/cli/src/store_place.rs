@@ -8,6 +8,7 @@ use store::{Store, StoreAddress, StoreError};
 
 use crate::arguments::StoreChoice;
 use crate::failure::Failure;
+use crate::inside;
 
 impl StoreChoice {
     /// The store that is meant: the one named, or the nearest one upwards if there is one.
@@ -23,6 +24,16 @@ impl StoreChoice {
         Ok(self.found()?.unwrap_or_else(|| Place(StoreAddress::Folder(PathBuf::from(Store::FOLDER)))))
     }
 
+    /// The store to read from: the one named, the model inside this program, or the nearest one upwards.
+    pub(crate) fn found_to_read(&self) -> Result<Option<Place>, Failure> {
+        if self.address.is_none()
+            && let Some(program) = inside::file()?
+        {
+            return Ok(Some(Place(StoreAddress::Folder(program))));
+        }
+        Ok(self.found()?)
+    }
+
     /// Opens the store if there is one. Makes nothing. A store that was named must be there.
     pub(crate) fn open_if_any(&self) -> Result<Option<Store>, StoreError> {
         self.found()?.map(|Place(address)| Store::open_at(&address, &here())).transpose()
@@ -30,7 +41,7 @@ impl StoreChoice {
 
     /// Opens a store to read from. Makes nothing; who finds none is told where was looked.
     pub(crate) fn open(&self) -> Result<Store, Failure> {
-        self.found()?.ok_or_else(none_found)?.open()
+        self.found_to_read()?.ok_or_else(none_found)?.open()
     }
 
     /// Opens the store, or makes it.

@@ -245,13 +245,16 @@ fn classes(labels: Vec<String>, body: &[u8]) -> Result<(Expected, Answered), Str
 }
 
 /// Magic, length of the header, header; what follows is the caller's.
-fn framed(magic: &[u8; 8], header: &impl Serialize) -> Vec<u8> {
+pub(crate) fn framed(magic: &[u8; 8], header: &impl Serialize) -> Vec<u8> {
     let header = json(header);
     let length = u32::try_from(header.len()).unwrap_or_else(|_| panic!("a header of {} bytes", header.len()));
     [&magic[..], &length.to_le_bytes(), header.as_bytes()].concat()
 }
 
-fn unframed<'a, T: DeserializeOwned>(magic: &[u8; 8], bytes: &'a [u8]) -> Result<(T, &'a [u8]), String> {
+pub(crate) fn unframed<'a, T: DeserializeOwned>(
+    magic: &[u8; 8],
+    bytes: &'a [u8],
+) -> Result<(T, &'a [u8]), String> {
     let rest = bytes.strip_prefix(magic).ok_or("it does not begin as one of a known version")?;
     let (length, rest) = rest.split_first_chunk::<4>().ok_or("it is too short")?;
     let length = u32::from_le_bytes(*length) as usize;

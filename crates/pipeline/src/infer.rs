@@ -56,6 +56,31 @@ pub enum ModelInput {
     },
 }
 
+impl LoadedModel {
+    /// From raw input to answer.
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+}
+
+impl ModelInput {
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self {
+            ModelInput::Images { .. } => DType::U8,
+            ModelInput::Features { .. } => DType::F32,
+        }
+    }
+
+    /// Lengths behind the batch, outermost first.
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            ModelInput::Images { channels, height, width } => vec![*channels, *height, *width],
+            ModelInput::Features { shape } => shape.clone(),
+        }
+    }
+}
+
 /// The answer to one example.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {

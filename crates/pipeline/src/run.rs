@@ -15,6 +15,7 @@ use crate::evaluate::evaluate;
 use crate::events::{Event, ModelSummary, Observer, Stage};
 use crate::examination::{self, Examination, Examined};
 use crate::gates;
+use crate::golden;
 use crate::image_hashes;
 use crate::inheritance::{Parent, accept, features, parent_of};
 use crate::judgement;
@@ -408,7 +409,8 @@ fn register_stage(
             format!("{count} training examples are left for children of this model, as `train.leave` says");
         session.notices(&[text])?;
     }
-    let cases = examination::attachments(session.scheme, examples, cases);
+    let mut cases = examination::attachments(session.scheme, examples, cases);
+    cases.extend(golden::attachment(session.scheme, plan, examples, session.options)?);
     let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();

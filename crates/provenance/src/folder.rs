@@ -2,8 +2,8 @@
 //!
 //! Written down in `docs/formats/folder.md`.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use base::{Digest, Location};
@@ -14,6 +14,7 @@ use crate::hash::{FileHash, hexadecimal};
 use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::lineage::Lineage;
 use crate::statement::SignedFile;
+use crate::write::write_tree;
 
 const MANIFEST: &str = "model.json";
 const GRAPH: &str = "graph.onnx";
@@ -87,38 +88,9 @@ impl<'a> FolderForm<'a> {
             .collect()
     }
 
-    /// Writes the files into the new folder `target`, which appears whole or not at all and is on the
-    /// disk when this returns.
-    ///
-    /// Errors   `target` exists; there is no folder to make it in; the store; the disk.
+    /// Writes the files into the new folder `target`, as [`write_tree`] does.
     pub fn write(&self, target: &Path) -> Result<(), FolderError> {
-        if fs::symlink_metadata(target).is_ok() {
-            let message = format!("{} exists already", target.display());
-            return Err(mistake("folder-exists", message, target, "name a folder that does not exist yet"));
-        }
-        let parent = target.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-        if !parent.is_dir() {
-            let message = format!("there is no folder {} to make {} in", parent.display(), target.display());
-            return Err(mistake("missing-folder", message, target, "make it first"));
-        }
-        let temporary = tempfile::Builder::new()
-            .prefix(".tmp-")
-            .tempdir_in(parent)
-            .map_err(io_at("make a folder in", parent))?;
-        // A temporary folder is its maker's alone; what is exported is as readable as other files.
-        let content = temporary.path().join("content");
-        let tensors = content.join(TENSORS);
-        fs::create_dir_all(&tensors).map_err(io_at("make", &tensors))?;
-        for file in self.files() {
-            let (name, bytes) = file?;
-            let path = content.join(name);
-            write_synced(&path, &bytes).map_err(io_at("write", &path))?;
-        }
-        for folder in [&tensors, &content] {
-            sync_folder(folder).map_err(io_at("sync", folder))?;
-        }
-        fs::rename(&content, target).map_err(io_at("rename a temporary folder to", target))?;
-        sync_folder(parent).map_err(io_at("sync", parent))
+        write_tree(target, self.files().map(|file| Ok(file.map(|(name, bytes)| (name.to_owned(), bytes))?)))
     }
 }
 
@@ -212,15 +184,4 @@ fn open(path: &Path) -> Result<File, FolderError> {
         }
         _ => io_at("read", path)(source),
     })
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    // Only Unix can open a folder; elsewhere a rename is as durable as the system makes it.
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }

@@ -28,6 +28,7 @@ mod signers;
 mod statement;
 mod strictness;
 mod tree;
+mod write;
 
 pub use bom::Card;
 pub use bundle::{Bundle, SealError};
@@ -43,3 +44,4 @@ pub use signers::{
 pub use statement::{IGNORED_BY_DEFAULT, SignedFile, Statement};
 pub use strictness::strictest;
 pub use tree::{TreeRules, list_files};
+pub use write::write_tree;

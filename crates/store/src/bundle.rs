@@ -43,15 +43,28 @@ impl Store {
         compression: BundleCompression,
     ) -> Result<Package, StoreError> {
         let package = self.package(references)?;
+        self.write_package(&package, path, compression)?;
+        Ok(package)
+    }
+
+    /// Writes a package of this store into the new file `path`. The same content gives the same bytes.
+    ///
+    /// Errors   blobs that are missing or damaged; the world. Then there is no file.
+    pub fn write_package(
+        &self,
+        package: &Package,
+        path: &Path,
+        compression: BundleCompression,
+    ) -> Result<(), StoreError> {
         let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new()
             .prefix(".heirloom-")
             .tempfile_in(folder)
             .map_err(io_error("write a file beside", path))?;
-        self.write_archive(&package, file.as_file_mut(), path, compression)?;
+        self.write_archive(package, file.as_file_mut(), path, compression)?;
         file.as_file().sync_all().map_err(io_error("sync", path))?;
         file.persist(path).map_err(|error| error.error).map_err(io_error("write", path))?;
-        Ok(package)
+        Ok(())
     }
 
     fn write_archive(
@@ -81,7 +94,8 @@ impl Store {
         }
         archive.set_comment(format!("{SEAL}{}", "0".repeat(DIGEST_DIGITS))).map_err(failed)?;
         archive.finish().map_err(failed)?;
-        let digest = seal_of(file).map_err(io_error("read", path))?.ok_or_else(|| {
+        let length = file.metadata().map_err(io_error("read", path))?.len();
+        let digest = seal_of(file, length).map_err(io_error("read", path))?.ok_or_else(|| {
             StoreError::damaged(format!("the new bundle {}", path.display()), "it has no room for its digest")
         })?;
         file.seek(SeekFrom::End(-(DIGEST_DIGITS as i64)))
@@ -102,6 +116,11 @@ impl Store {
         check_seal(&mut file).map_err(|error| of_file(error, path))?;
         let mut bundle = Bundle::open(file).map_err(|reason| bad_bundle(path, &reason))?;
         let package = bundle.package.clone();
+        if !package.left_out.is_empty() {
+            let id = package.wanted.join(", ");
+            let reason = format!("it holds {id} to be served, without the weights of its ancestors");
+            return Err(bad_bundle(path, &reason));
+        }
         self.receive(&package, &mut bundle, by, progress)
     }
 }
@@ -119,15 +138,15 @@ pub fn parse_bundle(bytes: &[u8]) -> Result<Package, String> {
 }
 
 /// An open bundle whose list of parts is what its manifest says.
-struct Bundle<R: Read + Seek> {
+pub(crate) struct Bundle<R: Read + Seek> {
     archive: ZipArchive<R>,
-    package: Package,
+    pub(crate) package: Package,
     /// The length of each part.
     lengths: BTreeMap<String, u64>,
 }
 
 impl<R: Read + Seek> Bundle<R> {
-    fn open(file: R) -> Result<Self, String> {
+    pub(crate) fn open(file: R) -> Result<Self, String> {
         let mut archive = ZipArchive::new(file).map_err(|error| format!("it is no zip archive: {error}"))?;
         if archive.len() as u64 > PACKAGE_BLOBS_MAX + 1 {
             return Err(format!(
@@ -152,7 +171,12 @@ impl<R: Read + Seek> Bundle<R> {
         Ok(Bundle { archive, package, lengths })
     }
 
-    fn part(&mut self, digest: Digest) -> Result<Vec<u8>, String> {
+    /// Whether the blob `digest` is in it.
+    pub(crate) fn holds(&self, digest: Digest) -> bool {
+        self.lengths.contains_key(&part_name(digest))
+    }
+
+    pub(crate) fn part(&mut self, digest: Digest) -> Result<Vec<u8>, String> {
         let name = part_name(digest);
         let bytes = self.lengths.get(&name).copied().unwrap_or(0);
         read_part(&mut self.archive, &name, bytes.min(BLOB_BYTES_MAX))
@@ -184,17 +208,18 @@ fn read_part<R: Read + Seek>(archive: &mut ZipArchive<R>, name: &str, limit: u64
     Ok(bytes)
 }
 
-/// The digest of all bytes but the last 64; `None` if there are fewer.
-fn seal_of(file: &mut File) -> io::Result<Option<Digest>> {
-    let Some(length) = file.metadata()?.len().checked_sub(DIGEST_DIGITS as u64) else { return Ok(None) };
+/// The digest of all of so many bytes but the last 64; `None` if there are fewer.
+fn seal_of<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Option<Digest>> {
+    let Some(length) = length.checked_sub(DIGEST_DIGITS as u64) else { return Ok(None) };
     file.seek(SeekFrom::Start(0))?;
     Digest::of_reader(file.take(length)).map(Some)
 }
 
 /// Whether the file ends with the digest of all before.
-fn check_seal(file: &mut File) -> io::Result<()> {
+pub(crate) fn check_seal<R: Read + Seek>(file: &mut R) -> io::Result<()> {
     let unsealed = || io::Error::new(io::ErrorKind::InvalidData, "it is no bundle, or its end is missing");
-    let digest = seal_of(file)?.ok_or_else(unsealed)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    let digest = seal_of(file, length)?.ok_or_else(unsealed)?;
     let mut end = vec![0; SEAL.len() + DIGEST_DIGITS];
     file.seek(SeekFrom::End(-(end.len() as i64))).map_err(|_| unsealed())?;
     file.read_exact(&mut end)?;

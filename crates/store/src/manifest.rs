@@ -1,6 +1,7 @@
 //! What a model is: the canonical document whose digest is the model's digest.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use base::{Diagnostic, Digest};
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,13 @@ pub struct Port {
     /// Lengths, some of them symbols such as `batch`.
     #[serde(with = "shape_list")]
     pub shape: Shape,
+}
+
+impl fmt::Display for Port {
+    /// `image: uint8[batch, 1, 28, 28]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}{}", self.name, self.dtype, self.shape)
+    }
 }
 
 impl Manifest {

@@ -2,7 +2,8 @@
 //!
 //! A package is closed: every parent of a version in it, every scheme that a scheme in it inherits
 //! from the registry, and every blob that any of them speaks of is listed. Names and numbers are those
-//! of the store that it comes from.
+//! of the store that it comes from. One that is made to be served may leave blobs of ancestors out, and
+//! says which.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,10 @@ pub struct Package {
     pub schemes: Vec<PackedScheme>,
     /// Every blob, by digest.
     pub blobs: Vec<BlobEntry>,
+    /// Blobs that are spoken of and not in it, by digest: those of ancestors, in a package that is made to be served
+    /// and not to be inherited from. None in any other.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub left_out: Vec<BlobEntry>,
 }
 
 /// One model version.
@@ -112,8 +117,10 @@ pub struct PackedScheme {
 }
 
 impl Package {
-    /// The version that this program writes.
-    pub const FORMAT_VERSION: u32 = 1;
+    /// The newest version that this program writes: that of a package that leaves something out.
+    pub const FORMAT_VERSION: u32 = 2;
+    /// The version of a package that leaves nothing out.
+    const CLOSED_FORMAT_VERSION: u32 = 1;
 
     /// The bytes of all blobs, as far as they can be counted: a stranger may have written them.
     pub fn bytes(&self) -> u64 {
@@ -132,9 +139,9 @@ impl Package {
         limit(text.len() as u64).map_err(|error| error.to_string())?;
         let not_json = |error: serde_json::Error| format!("its manifest is not what was expected: {error}");
         let Version { format_version } = serde_json::from_slice(text).map_err(not_json)?;
-        if format_version != Package::FORMAT_VERSION {
+        if !(1..=Package::FORMAT_VERSION).contains(&format_version) {
             return Err(format!(
-                "its format version is {format_version}, and this program reads version {}; use the newer program",
+                "its format version is {format_version}, and this program reads versions up to {}; use the newer program",
                 Package::FORMAT_VERSION
             ));
         }
@@ -148,19 +155,23 @@ impl Package {
         let count = self.versions.len().max(self.schemes.len()) as u64;
         within(|| "the list of its versions".to_owned(), count, PACKAGE_VERSIONS_MAX)
             .and_then(|()| {
-                within(|| "the list of its blobs".to_owned(), self.blobs.len() as u64, PACKAGE_BLOBS_MAX)
+                let count = self.blobs.len().saturating_add(self.left_out.len()) as u64;
+                within(|| "the list of its blobs".to_owned(), count, PACKAGE_BLOBS_MAX)
             })
             .map_err(|error| error.to_string())?;
-        let blobs: BTreeMap<Digest, u64> = self.blobs.iter().map(|blob| (blob.digest, blob.bytes)).collect();
-        if blobs.len() != self.blobs.len() {
+        let inside: BTreeMap<Digest, u64> = self.blobs.iter().map(|blob| (blob.digest, blob.bytes)).collect();
+        let mut spoken_of = inside.clone();
+        spoken_of.extend(self.left_out.iter().map(|blob| (blob.digest, blob.bytes)));
+        if spoken_of.len() != self.blobs.len() + self.left_out.len() {
             return Err("it lists a blob twice".to_owned());
         }
         let mut seen = BTreeSet::new();
         for scheme in &self.schemes {
-            scheme.check(&blobs)?;
+            scheme.check(&inside)?;
         }
         for version in &self.versions {
-            version.check(&blobs, &seen)?;
+            let wanted = self.wanted.contains(&version.id());
+            version.check(if wanted { &inside } else { &spoken_of }, &seen)?;
             if !seen.insert((version.name.as_str(), version.version)) {
                 return Err(format!("it lists {} twice", version.id()));
             }
@@ -252,8 +263,41 @@ impl Store {
             let schemes = schemes_of(rows, (!everything).then_some(&versions))?;
             let blobs = blobs_of(rows, &versions, &schemes)?;
             let versions = parents_first(versions)?;
-            Ok(Package { format_version: Package::FORMAT_VERSION, wanted, versions, schemes, blobs })
+            Ok(Package {
+                format_version: Package::CLOSED_FORMAT_VERSION,
+                wanted,
+                versions,
+                schemes,
+                blobs,
+                left_out: Vec::new(),
+            })
         })
+    }
+
+    /// Packs the version that `reference` names to be served: with its own blobs and what is kept beside it under
+    /// `roles`; of its ancestors only what is said of them, and no registered schemes. One that leaves weights of
+    /// ancestors out cannot be taken in by a store.
+    ///
+    /// Errors   an unknown reference.
+    pub fn package_to_serve(&self, reference: &str, roles: &[&str]) -> Result<Package, StoreError> {
+        let mut package = self.package(&[reference.to_owned()])?;
+        package.schemes.clear();
+        let (mut inside, mut spoken_of) = (BTreeSet::new(), BTreeSet::new());
+        for version in &mut package.versions {
+            let wanted = package.wanted.contains(&version.id());
+            version.attachments.retain(|attachment| wanted && roles.contains(&attachment.role.as_str()));
+            let manifest = Manifest::decode(&version.manifest)?;
+            let own = manifest.blobs().into_iter().map(|blob| blob.digest).chain([version.scheme]);
+            let own = own.chain(version.attachments.iter().map(|attachment| attachment.blob));
+            if wanted { inside.extend(own) } else { spoken_of.extend(own) }
+        }
+        package.left_out = package.blobs.clone();
+        package.left_out.retain(|blob| spoken_of.contains(&blob.digest) && !inside.contains(&blob.digest));
+        package.blobs.retain(|blob| inside.contains(&blob.digest));
+        if !package.left_out.is_empty() {
+            package.format_version = Package::FORMAT_VERSION;
+        }
+        Ok(package)
     }
 }
 

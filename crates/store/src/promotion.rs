@@ -5,7 +5,7 @@ use base::Diagnostic;
 use crate::aliases::{Move, move_alias};
 use crate::database::{Rows, values};
 use crate::error::RowError;
-use crate::history::events;
+use crate::history::{Details, append, events};
 use crate::names::check_alias;
 use crate::recall::{check_reason, reaching, refusal};
 use crate::reference::{self, Found};
@@ -39,6 +39,32 @@ impl Store {
             let found = reference::find(rows, reference)?;
             let reason = allowed(rows, &found, promotion)?;
             move_alias(rows, &found, alias, by, Move { action: "promote", value: None, reason })
+        })
+    }
+
+    /// Whether the version that `reference` names may be put to use: the rules of [`Store::promote`]. If a reason
+    /// overcomes a recall, that is written down as `action`; else nothing is.
+    ///
+    /// Errors   as of [`Store::promote`].
+    pub fn allow(
+        &self,
+        reference: &str,
+        action: &str,
+        promotion: &Promotion,
+        by: &By,
+    ) -> Result<(), StoreError> {
+        promotion.despite_recall.as_deref().map_or(Ok(()), check_reason)?;
+        let overcome = self.read("look up whether a model may be used", |rows| {
+            Ok(allowed(rows, &reference::find(rows, reference)?, promotion)?.is_some())
+        })?;
+        if !overcome {
+            return Ok(());
+        }
+        self.write("write down why a recalled model is used", |rows| {
+            let found = reference::find(rows, reference)?;
+            let details = Details { reason: allowed(rows, &found, promotion)?, ..Details::default() };
+            append(rows, by, action, &found.name, Some(found.version), &details)?;
+            Ok(())
         })
     }
 

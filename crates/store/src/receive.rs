@@ -73,6 +73,9 @@ impl Store {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Received, StoreError> {
         package.check().map_err(|reason| refused(&reason))?;
+        if !package.left_out.is_empty() {
+            return Err(refused("the weights of ancestors are left out of the package"));
+        }
         let _writing = self.database.writing()?;
         let (blobs, bytes) = self.fetch(package, source, progress)?;
         let (versions, schemes) = self.write("take in models", |rows| {
@@ -142,7 +145,7 @@ fn free_number(taken: bool, wanted: u32, newest: Option<u32>) -> u32 {
     if taken || wanted == 0 { newest.unwrap_or(0).saturating_add(1) } else { wanted }
 }
 
-fn insert_versions(rows: &dyn Rows, package: &Package, by: &By) -> Result<Vec<Arrival>, RowError> {
+pub(crate) fn insert_versions(rows: &dyn Rows, package: &Package, by: &By) -> Result<Vec<Arrival>, RowError> {
     let mut numbers: BTreeMap<(&str, u32), u32> = BTreeMap::new();
     let mut arrivals = Vec::with_capacity(package.versions.len());
     for packed in &package.versions {

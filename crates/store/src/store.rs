@@ -22,6 +22,8 @@ pub struct Store {
     pub(crate) files: Arc<dyn Files>,
     pub(crate) database: Box<dyn Database>,
     pub(crate) blobs: Box<dyn BlobFiles>,
+    /// What was packed, as `name@N`, if the store is one file.
+    pub(crate) packed: Vec<String>,
 }
 
 impl Store {
@@ -42,8 +44,9 @@ impl Store {
             .find(|folder| folder.join(Store::DATABASE).is_file())
     }
 
-    /// Opens the store that `path` names: a folder, or the address of a shared store, which keeps its
-    /// runs and checkpoints in [`Store::FOLDER`] of the working directory.
+    /// Opens the store that `path` names: a folder; a file that holds packed models, which are read where they are and
+    /// cannot be changed; or the address of a shared store, which keeps its runs and checkpoints in [`Store::FOLDER`] of
+    /// the working directory.
     ///
     /// Errors   no store there; a newer schema; an ill-formed address; the world.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
@@ -86,6 +89,7 @@ impl Store {
     /// Errors   no store there; a newer schema; blobs elsewhere than the address says; the world.
     pub fn open_at(address: &StoreAddress, here: &Path) -> Result<Self, StoreError> {
         match address {
+            StoreAddress::Folder(path) if path.is_file() => Store::open_packed(path),
             StoreAddress::Folder(path) => Store::open_with(path, Arc::new(DiskFiles)),
             StoreAddress::Shared(shared) => Store::open_shared(shared, here, Missing::Refuse),
         }
@@ -109,12 +113,12 @@ impl Store {
             BlobAddress::Folder(path) => Box::new(DiskBlobs::new(path, files.clone())),
             BlobAddress::Bucket { bucket, prefix } => Box::new(ObjectBlobs::new(&bucket, &prefix)?),
         };
-        Ok(Store { root: here.to_owned(), files, database: Box::new(database), blobs })
+        Ok(Store { root: here.to_owned(), files, database: Box::new(database), blobs, packed: Vec::new() })
     }
 
     fn assemble(path: &Path, files: Arc<dyn Files>, database: Box<dyn Database>) -> Self {
         let blobs = Box::new(DiskBlobs::new(Store::blob_folder(path), files.clone()));
-        Store { root: path.to_owned(), files, database, blobs }
+        Store { root: path.to_owned(), files, database, blobs, packed: Vec::new() }
     }
 
     /// The folder with the store's runs and checkpoints.
@@ -128,6 +132,7 @@ impl Store {
     ///
     /// Errors   [`StoreError::Locked`] while another run holds it.
     pub fn try_lock(&self) -> Result<RunLock, StoreError> {
+        self.database.check_changeable()?;
         let lock = RunLock::take(&self.root)?;
         self.interrupt_dead_runs()?;
         self.remove_stray_files()?;

@@ -9,6 +9,7 @@ mod inherit;
 mod init;
 mod key;
 mod model;
+mod package;
 mod rank;
 mod run;
 mod scheme;
@@ -32,6 +33,7 @@ pub(crate) use model::{
     Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, RolloutOf, Sign,
     Verify,
 };
+pub(crate) use package::{Package, PackageForm};
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
@@ -61,6 +63,7 @@ pub(crate) enum Command {
     Watch(Watch),
     Infer(Infer),
     Serve(Serve),
+    Package(Package),
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),

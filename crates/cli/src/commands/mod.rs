@@ -10,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod look;
 pub(crate) mod model;
 pub(crate) mod onnx_file;
+pub(crate) mod package;
 pub(crate) mod parent;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -5,6 +5,7 @@ mod cache;
 mod comparison;
 mod few;
 mod gates;
+mod golden;
 mod heads;
 mod holding;
 mod inheritance;

@@ -5,6 +5,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod objects;
+pub(crate) mod packed;
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -233,6 +234,17 @@ impl Written<'_> {
         }
         Ok(())
     }
+}
+
+/// Notes blobs whose bytes are in files, or nowhere.
+pub(crate) fn insert_blob_rows(rows: &dyn Rows, blobs: &[crate::BlobEntry]) -> Result<(), RowError> {
+    for blob in blobs {
+        rows.execute(
+            "INSERT INTO blobs (digest, bytes, content, encoding) VALUES (?1, ?2, NULL, 'plain')",
+            values![blob.digest, blob.bytes as i64],
+        )?;
+    }
+    Ok(())
 }
 
 /// What the rows say of the blob `digest`.

@@ -2,6 +2,7 @@
 //!
 //! Which database it is, only the files beside this one know.
 
+pub(crate) mod packed;
 pub(crate) mod postgres;
 mod postgres_values;
 pub(crate) mod rows;
@@ -32,6 +33,11 @@ pub(crate) trait Database: Send {
     /// Whether other machines use it too.
     fn is_shared(&self) -> bool {
         false
+    }
+
+    /// Refuses what would change something, if nothing can be.
+    fn check_changeable(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Runs `body` in one transaction and commits if it succeeds. Writers take effect in the order

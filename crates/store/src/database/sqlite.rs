@@ -52,6 +52,15 @@ impl Sqlite {
         }
         Ok(Sqlite { root: root.to_owned(), connection })
     }
+
+    /// An empty database in memory; messages say that it is at `root`.
+    pub(crate) fn in_memory(root: &Path) -> Result<Self, StoreError> {
+        let failed = |operation| database_error(root, operation);
+        let connection = Connection::open_in_memory().map_err(failed("make a registry in memory"))?;
+        configure(&connection).map_err(failed("make a registry in memory"))?;
+        migrate(&connection, root)?;
+        Ok(Sqlite { root: root.to_owned(), connection })
+    }
 }
 
 impl Database for Sqlite {

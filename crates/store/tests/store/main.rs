@@ -7,6 +7,7 @@ mod damage;
 mod faults;
 mod faulty;
 mod many_machines;
+mod packed;
 mod processes;
 mod recalls;
 mod rollouts;

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use packaging::Subject;
 use serde_json::{Value, json};
 use store::{BundleCompression, ModelVersion, Store};
 
-use super::{bom, folder};
+use super::folder;
 use crate::arguments::{Export, ExportFormat};
 use crate::failure::Failure;
 use crate::{disk, quantities, terminal};
@@ -20,7 +21,10 @@ pub(super) fn export(arguments: &Export) -> Result<(), Failure> {
         ExportFormat::Onnx => write(&output, &pipeline::export_onnx(&store, &model)?)?,
         ExportFormat::Safetensors => write(&output, &pipeline::export_safetensors(&store, &model)?)?,
         ExportFormat::Bundle => return bundle(&store, &model.version, &output, arguments),
-        ExportFormat::Bom => write(&output, bom::text(&store, &model)?.as_bytes())?,
+        ExportFormat::Bom => {
+            let text = packaging::bill_of_materials(Subject { store: &store, model: &model })?;
+            write(&output, text.as_bytes())?
+        }
     };
     if arguments.json.wanted {
         let mut document = json!({

@@ -1,6 +1,5 @@
 //! `heirloom model`: one file for each command, and here what they share.
 
-mod bom;
 mod compare;
 mod export;
 mod folder;
@@ -16,6 +15,8 @@ mod verify;
 
 use serde_json::{Value, json};
 use store::ModelVersion;
+
+pub(crate) use standing::verified_keys;
 
 use crate::arguments::Model;
 use crate::failure::Failure;

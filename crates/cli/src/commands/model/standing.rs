@@ -56,7 +56,7 @@ pub(super) fn rollback(arguments: &Rollback) -> Result<(), Failure> {
 }
 
 /// The names of the trusted keys that a version is truly signed with; not looked at if the store demands none.
-fn verified_keys(store: &Store, reference: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn verified_keys(store: &Store, reference: &str) -> Result<Vec<String>, Failure> {
     if store.required_signatures()?.is_empty() {
         return Ok(Vec::new());
     }
