@@ -14,8 +14,9 @@ pub(crate) const DIMENSIONS_MAX: usize = 32;
 /// Dimensions that vary less are left out: nearly all inputs share one value there, and means of so few others are far
 /// from normal. Evenly spread scores have 1/12.
 const VARIANCE_MIN: f64 = 0.02;
-/// A dimension of which less than this share is left, given those before it, says nothing new.
-const PIVOT_MIN: f64 = 1e-3;
+/// A dimension of which less than this share is left, given those before it, says little new; measured in what is left of it, a
+/// trifle would look great.
+const PIVOT_MIN: f64 = 0.05;
 
 /// The covariance of the embedding over the examples of a profile. Its mean is 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -50,7 +50,7 @@ impl Default for Settings {
             psi_min: 0.1,
             ks_min: 0.1,
             classes_min: 0.1,
-            embedding_min: 0.25,
+            embedding_min: 0.3,
             accuracy_min: 0.01,
         }
     }

@@ -1,7 +1,7 @@
 //! How often undrifted windows raise an alarm, and how soon drifted ones do. Synthetic inputs of every awkward kind: normal,
 //! heavy-tailed, discrete, nearly constant, correlated. The real thing, MNIST, is `bench/checks/drift.py`.
 
-use monitor::{Answer, Inputs, Observed, Profile, Settings, Tally, judge};
+use monitor::{Answer, Inputs, Observed, Profile, Settings, Tally, Verdict, judge};
 
 use crate::numbers::{normal, uniform};
 
@@ -64,30 +64,32 @@ fn window(profile: &Profile, stream: u64, requests: u64, change: Change) -> Tall
     tally
 }
 
-/// Over 1,000 windows, each against a profile of examples of its own: the share of alarms at `rate`, and where there is no
-/// smallest effect, so that nothing but the corrected p-values decides.
-fn alarms(examples: u64, requests: u64, settings: Settings) -> usize {
-    let alarm = |profile: &Profile, number: u64| {
-        judge(profile, &window(profile, number, requests, Change::default()), None, &settings).alarm
+/// The verdicts on 1,000 undrifted windows, 50 each against 20 profiles.
+fn verdicts(examples: u64, requests: u64) -> Vec<Verdict> {
+    let window = |profile: &Profile, number: u64| {
+        judge(profile, &window(profile, number, requests, Change::default()), None, &Settings::default())
     };
     (0..20u64)
-        .map(|round| {
+        .flat_map(|round| {
             let profile = profile(1_000_000 + round, examples);
-            (0..50).filter(|number| alarm(&profile, round * 50 + number)).count()
+            (0..50).map(|number| window(&profile, round * 50 + number)).collect::<Vec<_>>()
         })
-        .sum()
+        .collect()
 }
 
 #[test]
 fn undrifted_windows_raise_few_alarms() {
-    let strict = Settings { psi_min: 0.0, ks_min: 0.0, classes_min: 0.0, embedding_min: 0.0, ..Settings::default() };
-    for (examples, requests) in [(2000, 100), (2000, 500), (300, 200)] {
-        let (default, any) = (alarms(examples, requests, Settings::default()), alarms(examples, requests, strict));
-        assert!(default <= 10, "{default} of 1,000 at the default, {examples} examples, {requests} requests");
-        // The tests alone: 0.5 % is asked for; 1 % and more would be seen with more than 95 % probability.
-        assert!(any <= 12, "{any} of 1,000 by p-values alone, {examples} examples, {requests} requests");
-        let often = alarms(examples, requests, Settings { false_alarm_rate: 0.1, ..strict });
-        assert!((1..=120).contains(&often), "{often} of 1,000 at 10 %, {examples} examples, {requests} requests");
+    for (examples, requests) in [(2000, 100), (1000, 300)] {
+        let verdicts = verdicts(examples, requests);
+        let count = |alarm: &dyn Fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| alarm(verdict)).count();
+        // By the p-values alone, whatever the effect.
+        let chance = |rate: f64| count(&|verdict| verdict.findings.iter().any(|finding| finding.p_corrected <= rate));
+        let found = [count(&|verdict| verdict.alarm), chance(0.005), chance(0.05)];
+        let told = format!("{found:?} of 1,000 with {examples} examples and {requests} requests");
+        // 0.5 % is asked for; 1 % and more would be seen with more than 95 % probability.
+        assert!(found[0] <= 10 && found[1] <= 10, "{told}");
+        // Tests that never raise an alarm would be as wrong.
+        assert!((5..=65).contains(&found[2]), "{told}");
     }
 }
 
@@ -119,8 +121,8 @@ fn too_few_requests_and_trifles_raise_none() {
     assert!(!verdict.enough && !verdict.alarm && verdict.findings.is_empty());
     let verdict = judge(&profile, &window(&profile, 1, 100, great), None, &Settings::default());
     assert!(verdict.enough && verdict.alarm);
-    // Of 100,000 requests a shift by 0.08 deviations is certain, and nobody's concern.
-    let trifle = Change { shift: 0.08, ..Change::default() };
+    // Of 100,000 requests a shift by 0.04 deviations is certain, and nobody's concern.
+    let trifle = Change { shift: 0.04, ..Change::default() };
     let verdict = judge(&profile, &window(&profile, 1, 100_000, trifle), None, &Settings::default());
     assert!(verdict.findings.iter().any(|each| each.p_corrected < 0.005), "{verdict:?}");
     assert!(!verdict.alarm, "{:?}", verdict.alarms());

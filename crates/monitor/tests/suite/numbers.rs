@@ -8,7 +8,8 @@ pub(crate) fn uniform(stream: u64, place: u64) -> f64 {
     (bits ^ bits >> 31) as f64 / 2f64.powi(64)
 }
 
-/// A normal number: twelve uniform ones.
+/// A normal number, after Box and Muller.
 pub(crate) fn normal(stream: u64, place: u64) -> f64 {
-    (0..12).map(|part| uniform(stream, place * 12 + part)).sum::<f64>() - 6.0
+    let (radius, angle) = (uniform(stream, place * 2), uniform(stream, place * 2 + 1));
+    (-2.0 * (1.0 - radius).ln()).sqrt() * (angle * std::f64::consts::TAU).cos()
 }
