@@ -6,8 +6,8 @@
 //! shows, a program gets too, and the libraries serve a web page as well as a terminal.
 //!
 //! Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed
-//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 3 refused by a gate, 130
-//! interrupted.
+//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 3 refused by a gate or an
+//! alarm of monitoring, 130 interrupted.
 
 mod arguments;
 mod author;
@@ -22,6 +22,7 @@ mod signals;
 mod store_place;
 mod tables;
 mod terminal;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -30,7 +31,7 @@ use clap::Parser;
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
     algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, run as runs, scheme as schemes, store as store_commands,
+    model, monitor as monitoring, run as runs, scheme as schemes, store as store_commands,
 };
 use failure::Failure;
 
@@ -48,6 +49,7 @@ fn run() -> Result<(), Failure> {
         Command::Init(init) => project::init(&init),
         Command::Run(run) => runs::run(&run),
         Command::Infer(infer) => infer::infer(&infer),
+        Command::Monitor(monitor) => monitoring::monitor(&monitor),
         Command::Scheme(command) => schemes::command(command),
         Command::Inherit(command) => inheriting::command(command),
         Command::Model(command) => model::command(command),

@@ -24,7 +24,7 @@ pub struct ReviewOptions {
     /// The model's name.
     pub model: String,
     /// Its version; records of other versions are counted and left out.
-    pub version: u64,
+    pub version: u32,
     /// Requests of a window.
     pub window: usize,
     /// When a difference is an alarm.

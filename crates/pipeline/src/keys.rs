@@ -31,8 +31,9 @@ pub(crate) struct Keys {
 /// Begins the key of a stage; the number is the version of its code.
 fn begin(stage: Stage) -> DigestWriter {
     let version = match stage {
-        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package | Stage::Register => 1,
-        Stage::Evaluate => 2,
+        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package => 1,
+        // 2 of `register`: a profile is kept beside the version.
+        Stage::Evaluate | Stage::Register => 2,
     };
     DigestWriter::new(&format!("heirloom.stage.{}.{version}", stage.name()))
 }

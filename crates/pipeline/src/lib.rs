@@ -32,6 +32,7 @@ pub mod metrics;
 mod package;
 mod prepare;
 mod preprocessing;
+mod profile;
 mod prove;
 mod rank;
 mod records;
@@ -56,6 +57,7 @@ pub use export::{export_onnx, export_safetensors};
 pub use gates::GateReport;
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
+pub use profile::profile_of;
 pub use prove::{
     ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, has_proofs, last_proof, proofs_of, prove,
 };

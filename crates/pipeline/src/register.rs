@@ -2,7 +2,7 @@
 
 use graph::{Graph, ValueId};
 use scheme::ResolvedScheme;
-use store::{About, By, EngineFacts, ModelRecord, Port, Registered, Store};
+use store::{About, By, EngineFacts, ModelRecord, ModelVersion, Port, Registered, Store};
 use tensor::Tensor;
 
 use crate::architecture::Plan;
@@ -11,6 +11,7 @@ use crate::inheritance::{self, Parent};
 use crate::keys::{self, to_value};
 use crate::metrics::Metrics;
 use crate::prepare::Prepared;
+use crate::profile;
 use crate::rank;
 use crate::rehearsal;
 use crate::run::RunOptions;
@@ -99,7 +100,22 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         attachments,
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };
-    Ok(store.register(&record)?)
+    let registered = store.register(&record)?;
+    if let Registered::Existing(version) = &registered {
+        add_profile(store, version, &record)?;
+    }
+    Ok(registered)
+}
+
+/// Keeps a profile beside a version that was registered before there were any.
+fn add_profile(store: &Store, version: &ModelVersion, record: &ModelRecord) -> Result<(), RunError> {
+    let made = record.attachments.iter().find(|(role, _)| role == profile::ROLE);
+    if let Some((role, bytes)) = made
+        && store.attachment_digest(version, role)?.is_none()
+    {
+        store.attach(&version.id(), role, bytes, &record.by)?;
+    }
+    Ok(())
 }
 
 /// What the scheme says about what it delivers.

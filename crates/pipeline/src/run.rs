@@ -21,6 +21,7 @@ use crate::memory::peak_bytes;
 use crate::metrics::{Leaks, Metrics};
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
+use crate::profile;
 use crate::rank::{self, Chosen, RankOptions, Subject};
 use crate::records;
 use crate::register::{Finished, register};
@@ -378,6 +379,15 @@ fn register_stage(
             format!("{count} training examples are left for children of this model, as `train.leave` says");
         session.notices(&[text])?;
     }
+    let making = profile::Making {
+        scheme: session.scheme,
+        options: session.options,
+        prepared: &work.prepared,
+        examples,
+        graph: &plan.graph,
+        cases: &cases,
+    };
+    seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
     let cases = examination::attachments(session.scheme, examples, cases);
     let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;

@@ -9,6 +9,7 @@ mod inherit;
 mod init;
 mod key;
 mod model;
+mod monitor;
 mod rank;
 mod run;
 mod scheme;
@@ -29,6 +30,7 @@ pub(crate) use key::Key;
 pub(crate) use model::{
     Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, Sign, Verify,
 };
+pub(crate) use monitor::Monitor;
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Init(Init),
     Run(Run),
     Infer(Infer),
+    Monitor(Monitor),
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),

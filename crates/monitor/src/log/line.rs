@@ -24,7 +24,7 @@ struct SchemaLine<'a> {
     schema: u32,
     #[serde(borrow)]
     model: Cow<'a, str>,
-    version: u64,
+    version: u32,
     fields: Vec<(String, FieldPolicy)>,
 }
 

@@ -80,7 +80,7 @@ pub struct Schema {
     /// The model's name.
     pub model: String,
     /// Its version.
-    pub version: u64,
+    pub version: u32,
     /// The names of the inputs, or of what is counted of them.
     pub fields: Vec<String>,
 }

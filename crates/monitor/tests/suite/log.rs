@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use monitor::{Answered, FieldPolicy, Log, LogOptions, LogStats, ReadReport, Record, Schema, Status, read_log};
 
-fn schema(version: u64) -> Arc<Schema> {
+fn schema(version: u32) -> Arc<Schema> {
     let fields = ["age", "zip", "name"].map(str::to_owned).to_vec();
     Arc::new(Schema { model: "m".to_owned(), version, fields })
 }

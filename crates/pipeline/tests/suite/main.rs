@@ -10,6 +10,7 @@ mod inheritance;
 mod leaks;
 mod merging;
 mod models;
+mod profiles;
 mod proofs;
 mod ranking;
 mod resume;
