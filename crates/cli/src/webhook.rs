@@ -20,12 +20,18 @@ pub(crate) struct Address(Url);
 /// Why a document did not arrive. The address is not repeated: it may hold a password.
 #[derive(Debug, Error)]
 enum Undelivered {
-    #[error("cannot post to the webhook at {host}: {source}")]
+    #[error("cannot post to the webhook at {host}: {}", causes(.source))]
     Failed { host: String, source: reqwest::Error },
     #[error("the webhook at {host} answers {status}")]
     Refused { host: String, status: reqwest::StatusCode },
     #[error("cannot post to the webhook: {0}")]
     Runtime(std::io::Error),
+}
+
+/// An error with what is behind it: the first line alone says little.
+fn causes(error: &dyn std::error::Error) -> String {
+    let more = std::iter::successors(error.source(), |error| error.source());
+    std::iter::once(error.to_string()).chain(more.map(|error| error.to_string())).collect::<Vec<_>>().join(": ")
 }
 
 impl Address {

@@ -379,22 +379,16 @@ fn register_stage(
             format!("{count} training examples are left for children of this model, as `train.leave` says");
         session.notices(&[text])?;
     }
-    let making = profile::Making {
-        scheme: session.scheme,
-        options: session.options,
-        prepared: &work.prepared,
-        examples,
-        graph: &plan.graph,
-        cases: &cases,
-    };
-    seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
-    let cases = examination::attachments(session.scheme, examples, cases);
     let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
     let (prepared, parent, ranking) = (&work.prepared, work.parent.as_ref(), work.ranking.as_ref());
     let registered = session.stage(Stage::Register, key, |session| {
-        let (scheme, options) = (session.scheme, session.options);
+        let (scheme, options, graph_trained) = (session.scheme, session.options, &plan.graph);
+        let making =
+            profile::Making { scheme, options, prepared, examples, graph: graph_trained, cases: &cases };
+        seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
+        let cases = examination::attachments(scheme, examples, cases);
         let finished = Finished {
             scheme,
             options,

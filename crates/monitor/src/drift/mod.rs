@@ -133,6 +133,17 @@ impl Verdict {
         found
     }
 
+    /// The sentences of those alarms, each once: both tests of one distribution say the same.
+    pub fn sentences(&self) -> Vec<&str> {
+        let mut told: Vec<&str> = Vec::new();
+        for finding in self.alarms() {
+            if !told.contains(&finding.sentence.as_str()) {
+                told.push(&finding.sentence);
+            }
+        }
+        told
+    }
+
     /// The greatest effect, in units of what matters: from 1 on there may be an alarm.
     pub fn score(&self) -> f64 {
         self.findings.iter().map(Finding::ratio).fold(0.0, f64::max)

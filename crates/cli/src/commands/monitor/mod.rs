@@ -2,8 +2,10 @@
 
 mod text;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use base::Diagnostic;
 use monitor::{LOG_FOLDER, Labels, Review, ReviewOptions, Settings, review};
 use serde_json::{Value, json};
 use store::ModelVersion;
@@ -21,7 +23,8 @@ pub(crate) fn monitor(arguments: &Monitor) -> Result<(), Failure> {
     let profile = profile(&store, &version)?;
     let labels = arguments.labels.as_deref().map(Labels::read).transpose()?;
     let folder = match &arguments.log {
-        Some(folder) => folder.clone(),
+        Some(folder) if folder.is_dir() => folder.clone(),
+        Some(folder) => return Err(no_log(folder).into()),
         None => arguments.store.place()?.folder().join(LOG_FOLDER),
     };
     let options = ReviewOptions {
@@ -45,6 +48,11 @@ pub(crate) fn monitor(arguments: &Monitor) -> Result<(), Failure> {
     Err(Failure::Told(ExitCode::from(REFUSED)))
 }
 
+fn no_log(folder: &Path) -> Diagnostic {
+    Diagnostic::new("no-log", format!("there is no folder {}", folder.display()))
+        .help("`heirloom infer MODEL FILE --log FOLDER` makes a log")
+}
+
 /// What `--json` prints and the webhook gets.
 fn document(version: &ModelVersion, options: &ReviewOptions, found: &Review) -> Value {
     let mut document = json!({
@@ -53,7 +61,7 @@ fn document(version: &ModelVersion, options: &ReviewOptions, found: &Review) -> 
         "window": options.window,
         "settings": options.settings,
         "alarm": found.newest.alarm,
-        "alarms": found.newest.alarms().iter().map(|finding| &finding.sentence).collect::<Vec<_>>(),
+        "alarms": found.newest.sentences(),
     });
     if let (Value::Object(whole), Value::Object(more)) = (&mut document, json!(found)) {
         whole.extend(more);

@@ -11,14 +11,7 @@ const P_MIN: f64 = 1e-12;
 /// Facts, what raises an alarm in sentences, every test in a table.
 pub(super) fn draw(model: &str, options: &ReviewOptions, found: &Review, width: usize) -> String {
     let mut parts = vec![facts(width, summary(model, options, found))];
-    let alarms = found.newest.alarms();
-    let mut told: Vec<&str> = Vec::new();
-    for finding in &alarms {
-        // Both tests of one statistic say the same.
-        if !told.contains(&finding.sentence.as_str()) {
-            told.push(&finding.sentence);
-        }
-    }
+    let told = found.newest.sentences();
     parts.push(told.iter().map(|text| paragraph(width, &format!("- {}", terminal::printable(text)))).collect());
     parts.push(tests(&found.newest.findings, width));
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
