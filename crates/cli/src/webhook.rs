@@ -31,7 +31,10 @@ enum Undelivered {
 /// An error with what is behind it: the first line alone says little.
 fn causes(error: &dyn std::error::Error) -> String {
     let more = std::iter::successors(error.source(), |error| error.source());
-    std::iter::once(error.to_string()).chain(more.map(|error| error.to_string())).collect::<Vec<_>>().join(": ")
+    std::iter::once(error.to_string())
+        .chain(more.map(|error| error.to_string()))
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 impl Address {
@@ -39,9 +42,13 @@ impl Address {
     ///
     /// Errors   it is no URL, or of another kind.
     pub(crate) fn parse(text: &str) -> Result<Self, Diagnostic> {
-        let found = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let found =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         found.map(Address).ok_or_else(|| {
-            Diagnostic::new("webhook-url", "the address of a webhook begins with http:// or https:// and names a host")
+            Diagnostic::new(
+                "webhook-url",
+                "the address of a webhook begins with http:// or https:// and names a host",
+            )
         })
     }
 
@@ -58,7 +65,8 @@ impl Address {
 
     async fn send(&self, body: String) -> Result<(), Undelivered> {
         let host = || self.0.host_str().unwrap_or_default().to_owned();
-        let failed = |source: reqwest::Error| Undelivered::Failed { host: host(), source: source.without_url() };
+        let failed =
+            |source: reqwest::Error| Undelivered::Failed { host: host(), source: source.without_url() };
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
             .timeout(Duration::from_secs(SECONDS_MAX))

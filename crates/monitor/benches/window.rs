@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use monitor::{
-    Answer, Answered, Inputs, Log, LogOptions, Observed, Profile, Raw, Record, Schema, Settings, Status, Window,
+    Answer, Answered, Inputs, Log, LogOptions, Observed, Profile, Raw, Record, Schema, Settings, Status,
+    Window,
 };
 
 fn main() {
@@ -14,7 +15,9 @@ fn main() {
 const INPUTS: Inputs = Inputs::Picture { channels: 1, height: 28, width: 28 };
 
 fn picture(number: usize) -> Vec<u8> {
-    (0..784).map(|pixel| if (pixel / 28).abs_diff(number % 28) < 4 { (pixel * 31 + number * 7) as u8 } else { 0 }).collect()
+    (0..784)
+        .map(|pixel| if (pixel / 28).abs_diff(number % 28) < 4 { (pixel * 31 + number * 7) as u8 } else { 0 })
+        .collect()
 }
 
 fn summary(number: usize) -> Vec<f32> {
@@ -48,7 +51,9 @@ fn statistics_of_a_picture(bencher: divan::Bencher) {
 fn code_and_push(bencher: divan::Bencher) {
     let (profile, summary) = (profile(), summary(9));
     let mut window = Window::new(&profile, 1000);
-    bencher.bench_local(|| window.push(profile.code_all(divan::black_box(&summary), Some(Answer::Class(3, 0.9)))));
+    bencher.bench_local(|| {
+        window.push(profile.code_all(divan::black_box(&summary), Some(Answer::Class(3, 0.9))))
+    });
 }
 
 #[divan::bench(sample_count = 10)]

@@ -76,7 +76,8 @@ impl Embedding {
         let mut sums = vec![0.0; dimensions * (dimensions + 1) / 2];
         let examples = bins.len() / sketches.len().max(1);
         for row in bins.chunks_exact(sketches.len().max(1)) {
-            let place = projection.apply(row.iter().zip(&scores).map(|(&bin, scores)| scores[bin as usize]).collect());
+            let place = projection
+                .apply(row.iter().zip(&scores).map(|(&bin, scores)| scores[bin as usize]).collect());
             let mut sum = sums.iter_mut();
             for (at, left) in place.iter().enumerate() {
                 // The right side first: `zip` would take one of the sums too many.

@@ -126,7 +126,11 @@ mod tests {
             assert_eq!(inputs.summarise(raw, &mut summary), expect.is_some());
             match expect {
                 Some([]) => {
-                    assert_eq!(summary.len(), inputs.statistics().len() + inputs.blocks().len(), "{inputs:?}");
+                    assert_eq!(
+                        summary.len(),
+                        inputs.statistics().len() + inputs.blocks().len(),
+                        "{inputs:?}"
+                    );
                 }
                 expect => assert_eq!(summary, expect.unwrap_or_default()),
             }

@@ -98,7 +98,9 @@ fn world_or_mistake(path: &Path, error: csv::Error) -> MonitorError {
         }
         _ => {
             let place = line.map_or(Location::file(path), |line| Location::line(path, line));
-            Diagnostic::new("label-line", format!("this is no line of a table: {message}")).label(place, "").into()
+            Diagnostic::new("label-line", format!("this is no line of a table: {message}"))
+                .label(place, "")
+                .into()
         }
     }
 }

@@ -32,7 +32,8 @@ pub use error::MonitorError;
 pub use inputs::{Inputs, Raw};
 pub use labels::{LABELS_MAX, Labels};
 pub use log::{
-    Answered, FieldPolicy, LOG_FOLDER, Log, LogOptions, LogStats, ReadReport, Record, Schema, Status, read_log,
+    Answered, FieldPolicy, LOG_FOLDER, Log, LogOptions, LogStats, ReadReport, Record, Schema, Status,
+    read_log,
 };
 pub use profile::{Answer, Answers, EXAMPLES_MAX, Observed, PROFILE_BYTES_MAX, Profile};
 pub use review::{Labelled, PastWindow, Review, ReviewOptions, review};

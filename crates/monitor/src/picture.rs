@@ -112,7 +112,8 @@ impl Sums {
             (*sum, whole) = (*sum + part, whole + part);
         }
         let place = y as u64;
-        self.down = [self.down[0] + whole, self.down[1] + whole * place, self.down[2] + whole * place * place];
+        self.down =
+            [self.down[0] + whole, self.down[1] + whole * place, self.down[2] + whole * place * place];
     }
 
     fn append(&self, height: usize, width: usize, summary: &mut Vec<f32>) {
@@ -178,8 +179,7 @@ mod tests {
     fn named(pixels: &[u8], shape: [usize; 3]) -> Vec<(String, f32)> {
         let mut summary = Vec::new();
         summarise(pixels, shape, &mut summary);
-        let names: Vec<String> =
-            statistics(shape[0]).into_iter().chain(blocks(shape[1], shape[2])).collect();
+        let names: Vec<String> = statistics(shape[0]).into_iter().chain(blocks(shape[1], shape[2])).collect();
         assert_eq!(names.len(), summary.len());
         names.into_iter().zip(summary).collect()
     }

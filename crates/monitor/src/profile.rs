@@ -110,7 +110,9 @@ impl Profile {
         let (embedded, skipped) = if blocks.is_empty() { (&statistics, 0) } else { (&blocks, offset) };
         let bins: Vec<u8> = summaries
             .chunks_exact(width)
-            .flat_map(|row| embedded.iter().zip(&row[skipped..]).map(|(sketch, &value)| sketch.bin(value) as u8))
+            .flat_map(|row| {
+                embedded.iter().zip(&row[skipped..]).map(|(sketch, &value)| sketch.bin(value) as u8)
+            })
             .collect();
         let embedding = Embedding::of(embedded, &bins);
         let answers = Answers::of(labels, observed);
@@ -216,7 +218,8 @@ impl Profile {
             return Err("its inputs have no values, or too many".to_owned());
         }
         let names = |sketches: &[Sketch], expect: Vec<String>| {
-            sketches.len() == expect.len() && sketches.iter().zip(&expect).all(|(each, name)| each.name == *name)
+            sketches.len() == expect.len()
+                && sketches.iter().zip(&expect).all(|(each, name)| each.name == *name)
         };
         if !names(&self.statistics, self.inputs.statistics()) || !names(&self.blocks, self.inputs.blocks()) {
             return Err("its statistics are not those of its inputs".to_owned());
@@ -262,7 +265,9 @@ impl Answers {
 
     fn check(&self, examples: u64) -> Result<(), String> {
         match self {
-            Answers::Values { answer, error } => [answer, error].into_iter().try_for_each(|each| each.check(examples)),
+            Answers::Values { answer, error } => {
+                [answer, error].into_iter().try_for_each(|each| each.check(examples))
+            }
             Answers::Classes { labels, answered, expected, right, confidence } => {
                 let lengths = [answered, expected].into_iter().all(|counts| counts.len() == labels.len());
                 let sums = [answered, expected]

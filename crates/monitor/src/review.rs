@@ -196,10 +196,12 @@ impl<'a> Reading<'a> {
 
     /// The record's inputs in the order of the profile's fields.
     fn values(&mut self, record: &Record) -> Vec<Option<f32>> {
-        let known = self.places.as_ref().is_some_and(|(schema, _)| std::sync::Arc::ptr_eq(schema, &record.schema));
+        let known =
+            self.places.as_ref().is_some_and(|(schema, _)| std::sync::Arc::ptr_eq(schema, &record.schema));
         if !known {
             let own = &record.schema.fields;
-            let places = self.profile.fields().map(|field| own.iter().position(|name| name == field)).collect();
+            let places =
+                self.profile.fields().map(|field| own.iter().position(|name| name == field)).collect();
             self.places = Some((std::sync::Arc::clone(&record.schema), places));
         }
         let places = self.places.iter().flat_map(|(_, places)| places);
@@ -210,7 +212,8 @@ impl<'a> Reading<'a> {
     fn close(&mut self) {
         let (tally, unix_ms) = std::mem::replace(&mut self.filling, (Tally::new(self.profile), [0; 2]));
         let verdict = judge(self.profile, &tally, None, &self.options.settings);
-        let alarms = verdict.alarms().iter().map(|each| format!("{} {}", each.statistic, each.test.name())).collect();
+        let alarms =
+            verdict.alarms().iter().map(|each| format!("{} {}", each.statistic, each.test.name())).collect();
         let (requests, alarm, score) = (verdict.requests, verdict.alarm, verdict.score());
         self.past.push_back(PastWindow { unix_ms, requests, alarm, score, alarms });
         if self.past.len() > PAST_MAX {
@@ -235,8 +238,10 @@ impl<'a> Reading<'a> {
 
     fn labelled(&self, labels: &Labels) -> Labelled {
         let all = self.judged.iter();
-        let count = |holds: fn(&Judged) -> bool| self.judged.iter().filter(|judged| holds(judged)).count() as u64;
-        let (requests, right, unknown) = (self.judged.len() as u64, count(|each| each.right), count(|each| !each.known));
+        let count =
+            |holds: fn(&Judged) -> bool| self.judged.iter().filter(|judged| holds(judged)).count() as u64;
+        let (requests, right, unknown) =
+            (self.judged.len() as u64, count(|each| each.right), count(|each| !each.known));
         let mut found = Labelled {
             requests,
             right,

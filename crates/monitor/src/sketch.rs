@@ -129,7 +129,8 @@ mod tests {
         assert_eq!(even.cuts.len(), 63);
         assert!(even.counts[..64].iter().all(|&count| (99..=101).contains(&count)), "{:?}", even.counts);
         assert_eq!(even.median(&even.counts), Some(3200.0));
-        let sum: f64 = even.scores().iter().zip(&even.counts).map(|(score, &count)| score * f64::from(count)).sum();
+        let sum: f64 =
+            even.scores().iter().zip(&even.counts).map(|(score, &count)| score * f64::from(count)).sum();
         assert!(sum.abs() < 1e-6);
 
         let mostly: Vec<f32> = (0..100).map(|value| if value < 90 { 0.0 } else { value as f32 }).collect();

@@ -98,7 +98,12 @@ fn beside(expected: &Expected, answered: &Answered) -> Vec<Observed> {
     match (expected, answered) {
         (Expected::Classes { classes, .. }, Answered::Classes(answers)) => {
             let each = classes.iter().zip(answers);
-            each.map(|(&expected, &(answered, confidence))| Observed::Class { answered, confidence, expected }).collect()
+            each.map(|(&expected, &(answered, confidence))| Observed::Class {
+                answered,
+                confidence,
+                expected,
+            })
+            .collect()
         }
         (Expected::Values(values), Answered::Values(answers)) => {
             let each = values.iter().zip(answers);

@@ -44,7 +44,7 @@ pub(crate) use store::{Compression, Configure, StoreCommand, Transfer};
 #[command(after_help = "\
 Results go to standard output, progress and messages to standard error.
 Exit status: 0 done, 1 failed (disk, lock), 2 wrong usage or an invalid scheme, data or model file, \
-3 refused by a gate, 130 interrupted.")]
+3 refused by a gate, or an alarm of `monitor`, 130 interrupted.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

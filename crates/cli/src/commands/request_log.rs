@@ -27,7 +27,9 @@ pub(super) fn keep(
     let schema = Arc::new(Schema { model: version.name, version: version.version, fields });
     let (log, unix_ms) = (Log::open(folder, LogOptions::default())?, author::by().unix_ms);
     let mut summary = Vec::new();
-    for (raw, (prediction, several)) in inputs.iter().flat_map(|(_, tensor)| rows(tensor)).zip(named(inputs, predictions)) {
+    for (raw, (prediction, several)) in
+        inputs.iter().flat_map(|(_, tensor)| rows(tensor)).zip(named(inputs, predictions))
+    {
         if !profile.inputs().summarise(raw, &mut summary) {
             return Err(Diagnostic::new("profile-mismatch", "the model's profile is of other inputs").into());
         }

@@ -40,7 +40,10 @@ mod tests {
             (97, 100, 0.9148239470257197, 0.9937700284616938),
         ] {
             let [found_low, found_high] = exact_interval(right, of, 0.95);
-            assert!((found_low - low).abs() < 1e-6 && (found_high - high).abs() < 1e-6, "{right} {of}: {found_low} {found_high}");
+            assert!(
+                (found_low - low).abs() < 1e-6 && (found_high - high).abs() < 1e-6,
+                "{right} {of}: {found_low} {found_high}"
+            );
         }
         assert_eq!(exact_interval(0, 0, 0.95), [0.0, 1.0]);
     }

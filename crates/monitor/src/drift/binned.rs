@@ -89,7 +89,8 @@ pub(super) fn chi_squared(before: &[u32], after: &[u32]) -> Pearson {
     }
     // What is rare together joins the smallest of the others, unless it is frequent enough by now.
     if rare != [0.0; 2] {
-        let smallest = cells.iter_mut().min_by(|left, right| (left[0] + left[1]).total_cmp(&(right[0] + right[1])));
+        let smallest =
+            cells.iter_mut().min_by(|left, right| (left[0] + left[1]).total_cmp(&(right[0] + right[1])));
         match smallest {
             Some(cell) if (rare[0] + rare[1]) * share < EXPECTED_MIN => {
                 *cell = [cell[0] + rare[0], cell[1] + rare[1]];

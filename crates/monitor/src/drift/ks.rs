@@ -103,7 +103,8 @@ mod tests {
         let (n, m) = (1000, 500);
         let root = effective(n, m).sqrt();
         for distance in [0.04, 0.06, 0.09] {
-            let (exact, limit) = (exact(distance, n as usize, m as usize), limit(distance * (root + 0.12 + 0.11 / root)));
+            let (exact, limit) =
+                (exact(distance, n as usize, m as usize), limit(distance * (root + 0.12 + 0.11 / root)));
             assert!((exact / limit - 1.0).abs() < 0.1, "{distance}: {exact} {limit}");
         }
     }

@@ -6,9 +6,8 @@ use crate::sketch::Sketch;
 /// Which way a distribution moved.
 pub(super) fn moved(sketch: &Sketch, counts: &[u32]) -> String {
     let name = &sketch.name;
-    let [missing_before, missing_after] = [&sketch.counts[..], counts].map(|counts| {
-        f64::from(*counts.last().unwrap_or(&0)) / super::sum(counts).max(1) as f64
-    });
+    let [missing_before, missing_after] = [&sketch.counts[..], counts]
+        .map(|counts| f64::from(*counts.last().unwrap_or(&0)) / super::sum(counts).max(1) as f64);
     if (missing_after - missing_before).abs() >= 0.1 {
         let [before, after] = [missing_before, missing_after].map(percent);
         return format!("`{name}` is no number in {after} of the requests, in {before} of the examples");
@@ -17,7 +16,9 @@ pub(super) fn moved(sketch: &Sketch, counts: &[u32]) -> String {
         (Some(before), Some(after)) if before != after => {
             let way = if after > before { "higher" } else { "lower" };
             let [before, after] = [before, after].map(number);
-            format!("`{name}` is {way}: half of the requests lie above {after}, half of the examples above {before}")
+            format!(
+                "`{name}` is {way}: half of the requests lie above {after}, half of the examples above {before}"
+            )
         }
         _ => format!("`{name}` is spread otherwise than in the examples, around the same middle"),
     }
@@ -36,15 +37,25 @@ pub(super) fn classes(labels: &[String], before: &[u32], after: &[u32]) -> Strin
         let (before, after) = share(*place);
         (after - before).abs()
     };
-    let most = (0..before.len().min(after.len())).max_by(|left, right| change(left).total_cmp(&change(right)));
+    let most =
+        (0..before.len().min(after.len())).max_by(|left, right| change(left).total_cmp(&change(right)));
     let Some(most) = most else { return "the classes answered differ".to_owned() };
     let (was, is) = share(most);
-    format!("`{}` is the answer to {} of the requests, to {} of the examples", labels[most], percent(is), percent(was))
+    format!(
+        "`{}` is the answer to {} of the requests, to {} of the examples",
+        labels[most],
+        percent(is),
+        percent(was)
+    )
 }
 
 /// What became of the accuracy.
 pub(super) fn accuracy(requests: u64, after: f64, before: f64) -> String {
-    format!("{} of {requests} labelled answers are right, {} of the examples' are", percent(after), percent(before))
+    format!(
+        "{} of {requests} labelled answers are right, {} of the examples' are",
+        percent(after),
+        percent(before)
+    )
 }
 
 /// Why there is no alarm.

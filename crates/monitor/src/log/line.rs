@@ -84,13 +84,16 @@ impl Written {
     /// The line of a record.
     pub(super) fn record(&self, number: u32, record: &Record, options: &LogOptions) -> Vec<u8> {
         let values = record.inputs.iter().copied().map(|value| value.filter(|value| value.is_finite()));
-        let inputs = self.policies.iter().zip(values).enumerate().filter_map(|(place, (policy, value))| match policy {
-            FieldPolicy::Keep => Some(Input::Number(value)),
-            FieldPolicy::Hash => Some(value.map_or(Input::Number(None), |value| {
-                Input::Hashed(hashed(&options.hash_key, &self.schema.fields[place], value))
-            })),
-            FieldPolicy::Drop => None,
-        });
+        let inputs =
+            self.policies.iter().zip(values).enumerate().filter_map(
+                |(place, (policy, value))| match policy {
+                    FieldPolicy::Keep => Some(Input::Number(value)),
+                    FieldPolicy::Hash => Some(value.map_or(Input::Number(None), |value| {
+                        Input::Hashed(hashed(&options.hash_key, &self.schema.fields[place], value))
+                    })),
+                    FieldPolicy::Drop => None,
+                },
+            );
         let (class, p, value) = match &record.answer {
             Some(Answered::Class(label, p)) => (Some(&**label), Some(*p), None),
             Some(Answered::Value(value)) => (None, None, Some(*value)),

@@ -113,7 +113,10 @@ impl Answered {
             Answered::Value(value) => Answer::Value(*value),
             Answered::Class(label, confidence) => {
                 let number = classes.iter().position(|class| **class == **label);
-                Answer::Class(number.and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX), *confidence)
+                Answer::Class(
+                    number.and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX),
+                    *confidence,
+                )
             }
         }
     }

@@ -251,7 +251,8 @@ impl Writer {
 impl Open {
     fn create(folder: &Path, first_ms: i64) -> io::Result<Self> {
         let (_, file) = segments::create(folder, first_ms)?;
-        let mut open = Open { file: BufWriter::with_capacity(1 << 16, file), bytes: 0, first_ms, schemas: Vec::new() };
+        let mut open =
+            Open { file: BufWriter::with_capacity(1 << 16, file), bytes: 0, first_ms, schemas: Vec::new() };
         open.put(&header())?;
         Ok(open)
     }

@@ -51,7 +51,8 @@ fn profile(stream: u64, examples: u64) -> Profile {
         summaries.extend(features);
         observed.push(Observed::Class { answered: class, confidence, expected: class });
     }
-    let names = |count: usize, what: &str| (0..count).map(|number| format!("{what}{number}")).collect::<Vec<_>>();
+    let names =
+        |count: usize, what: &str| (0..count).map(|number| format!("{what}{number}")).collect::<Vec<_>>();
     Profile::of(Inputs::Table { features: names(FEATURES, "f") }, &names(CLASSES, "c"), &summaries, &observed)
 }
 
@@ -81,9 +82,11 @@ fn verdicts(examples: u64, requests: u64) -> Vec<Verdict> {
 fn undrifted_windows_raise_few_alarms() {
     for (examples, requests) in [(2000, 100), (1000, 300)] {
         let verdicts = verdicts(examples, requests);
-        let count = |alarm: &dyn Fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| alarm(verdict)).count();
+        let count =
+            |alarm: &dyn Fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| alarm(verdict)).count();
         // By the p-values alone, whatever the effect.
-        let chance = |rate: f64| count(&|verdict| verdict.findings.iter().any(|finding| finding.p_corrected <= rate));
+        let chance =
+            |rate: f64| count(&|verdict| verdict.findings.iter().any(|finding| finding.p_corrected <= rate));
         let found = [count(&|verdict| verdict.alarm), chance(0.005), chance(0.05)];
         let told = format!("{found:?} of 1,000 with {examples} examples and {requests} requests");
         // 0.5 % is asked for; 1 % and more would be seen with more than 95 % probability.
@@ -99,7 +102,8 @@ fn drift_is_found_and_named() {
     let check = |change: Change, expect: &[&str]| {
         let mut found = 0;
         for number in 0..40 {
-            let verdict = judge(&profile, &window(&profile, 9000 + number, 500, change), None, &Settings::default());
+            let verdict =
+                judge(&profile, &window(&profile, 9000 + number, 500, change), None, &Settings::default());
             found += usize::from(verdict.alarm);
             if verdict.alarm {
                 let named = verdict.alarms()[0];

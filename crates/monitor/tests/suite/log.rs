@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use monitor::{Answered, FieldPolicy, Log, LogOptions, LogStats, ReadReport, Record, Schema, Status, read_log};
+use monitor::{
+    Answered, FieldPolicy, Log, LogOptions, LogStats, ReadReport, Record, Schema, Status, read_log,
+};
 
 fn schema(version: u32) -> Arc<Schema> {
     let fields = ["age", "zip", "name"].map(str::to_owned).to_vec();
@@ -31,7 +33,8 @@ fn read(folder: &Path) -> (Vec<Record>, ReadReport) {
 }
 
 fn segments(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
     paths
 }
@@ -115,9 +118,13 @@ fn every_cut_leaves_the_whole_records() {
     // A damaged line costs itself only; a file of another kind is counted once.
     let text = String::from_utf8(whole).expect("text").replace("\"id\":\"r2\"", "\"id\":\"r2");
     fs::write(&path, text).expect("a file");
-    fs::write(folder.path().join("requests-00000002-0000000000000.jsonl"), vec![0xff; 3_000_000]).expect("a file");
-    fs::write(folder.path().join("requests-00000003-0000000000000.jsonl"), "{\"heirloom_request_log\":2}\n{}\n")
+    fs::write(folder.path().join("requests-00000002-0000000000000.jsonl"), vec![0xff; 3_000_000])
         .expect("a file");
+    fs::write(
+        folder.path().join("requests-00000003-0000000000000.jsonl"),
+        "{\"heirloom_request_log\":2}\n{}\n",
+    )
+    .expect("a file");
     fs::write(folder.path().join("notes.txt"), "mine").expect("a file");
     let (records, report) = read(folder.path());
     assert_eq!(records.len(), 4);
@@ -127,11 +134,13 @@ fn every_cut_leaves_the_whole_records() {
 #[test]
 fn old_segments_go_by_bytes_and_by_age() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = LogOptions { segment_bytes_max: 2000, bytes_max: 10_000, age_ms_max: None, ..LogOptions::default() };
+    let options =
+        LogOptions { segment_bytes_max: 2000, bytes_max: 10_000, age_ms_max: None, ..LogOptions::default() };
     let log = Log::open(folder.path(), options).expect("a log");
     (0..500).for_each(|number| log.record_waiting(record(&schema(1), number)));
     log.flush();
-    let bytes: u64 = segments(folder.path()).iter().map(|path| fs::metadata(path).expect("a file").len()).sum();
+    let bytes: u64 =
+        segments(folder.path()).iter().map(|path| fs::metadata(path).expect("a file").len()).sum();
     assert!(bytes <= 13_000, "{bytes}");
     assert!(log.stats().segments_gone > 10, "{:?}", log.stats());
     let (records, _) = read(folder.path());

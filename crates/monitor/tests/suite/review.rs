@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use monitor::{
-    Answered, Inputs, Labels, Log, LogOptions, Observed, Profile, Record, Review, ReviewOptions, Schema, Settings,
-    Status, review,
+    Answered, Inputs, Labels, Log, LogOptions, Observed, Profile, Record, Review, ReviewOptions, Schema,
+    Settings, Status, review,
 };
 
 use crate::numbers::uniform;
@@ -71,7 +71,8 @@ fn reviewed(profile: &Profile, drifted: bool, labels: Option<&str>) -> Review {
         std::fs::write(&path, text).expect("a file");
         Labels::read(&path).expect("labels")
     });
-    let options = ReviewOptions { model: "m".to_owned(), version: 2, window: 200, settings: Settings::default() };
+    let options =
+        ReviewOptions { model: "m".to_owned(), version: 2, window: 200, settings: Settings::default() };
     review(&folder.path().join("log"), profile, labels.as_ref(), &options).expect("a review")
 }
 
@@ -88,7 +89,10 @@ fn windows_follow_each_other() {
     assert_eq!(drifted.past.iter().map(|past| past.alarm).collect::<Vec<_>>(), [false, false, true]);
     assert!(drifted.newest.alarm && drifted.newest.score() > 1.0);
     let said: Vec<&str> = drifted.newest.alarms().iter().map(|each| each.sentence.as_str()).collect();
-    assert!(said.iter().any(|text| text.starts_with("`x` is higher: half of the requests lie above")), "{said:?}");
+    assert!(
+        said.iter().any(|text| text.starts_with("`x` is higher: half of the requests lie above")),
+        "{said:?}"
+    );
     assert!(said.iter().any(|text| text.contains("is the answer to")), "{said:?}");
 }
 

@@ -12,7 +12,9 @@ const P_MIN: f64 = 1e-12;
 pub(super) fn draw(model: &str, options: &ReviewOptions, found: &Review, width: usize) -> String {
     let mut parts = vec![facts(width, summary(model, options, found))];
     let told = found.newest.sentences();
-    parts.push(told.iter().map(|text| paragraph(width, &format!("- {}", terminal::printable(text)))).collect());
+    parts.push(
+        told.iter().map(|text| paragraph(width, &format!("- {}", terminal::printable(text)))).collect(),
+    );
     parts.push(tests(&found.newest.findings, width));
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
@@ -25,7 +27,13 @@ fn summary(model: &str, options: &ReviewOptions, found: &Review) -> Vec<(&'stati
         let count = quantities::counted(newest.requests as usize, "request");
         facts.push(("window", format!("the newest {count}, {first} to {last}")));
     }
-    facts.push(("against", format!("{} held out when the model was made", quantities::counted(newest.examples as usize, "example"))));
+    facts.push((
+        "against",
+        format!(
+            "{} held out when the model was made",
+            quantities::counted(newest.examples as usize, "example")
+        ),
+    ));
     if found.past.len() > 1 {
         let raised = found.past.iter().filter(|past| past.alarm).count();
         let count = quantities::counted(found.past.len(), "whole window");
@@ -35,7 +43,10 @@ fn summary(model: &str, options: &ReviewOptions, found: &Review) -> Vec<(&'stati
     let raised = newest.alarms().len();
     let verdict = match (newest.alarm, newest.enough) {
         (true, _) => format!("ALARM by {raised} of {} tests", newest.findings.len()),
-        (false, true) => format!("no alarm; a false one is raised in at most {} of windows", quantities::percent(options.settings.false_alarm_rate)),
+        (false, true) => format!(
+            "no alarm; a false one is raised in at most {} of windows",
+            quantities::percent(options.settings.false_alarm_rate)
+        ),
         (false, false) => format!(
             "no alarm, for there are too few: {} requests are needed, and 50 examples",
             options.settings.sample_min
