@@ -15,7 +15,7 @@ fn main() {
 const INPUTS: Inputs = Inputs::Picture { channels: 1, height: 28, width: 28 };
 
 fn picture(number: usize) -> Vec<u8> {
-    (0..784)
+    (0..784usize)
         .map(|pixel| if (pixel / 28).abs_diff(number % 28) < 4 { (pixel * 31 + number * 7) as u8 } else { 0 })
         .collect()
 }
