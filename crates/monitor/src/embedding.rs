@@ -94,7 +94,7 @@ impl Embedding {
         let at = |row: usize, column: usize| f64::from(self.covariance[row * (row + 1) / 2 + column]);
         let (mut kept, mut factor): (Vec<usize>, Vec<Vec<f64>>) = (Vec::new(), Vec::new());
         let mut whitened: Vec<f64> = Vec::new();
-        for dimension in 0..self.dimensions {
+        for (dimension, &along) in place.iter().enumerate().take(self.dimensions) {
             let mut row: Vec<f64> = Vec::with_capacity(kept.len() + 1);
             for (index, &earlier) in kept.iter().enumerate() {
                 let known: f64 = row.iter().zip(&factor[index]).map(|(left, right)| left * right).sum();
@@ -107,7 +107,7 @@ impl Embedding {
             }
             let known: f64 = row.iter().zip(&whitened).map(|(left, right)| left * right).sum();
             let root = pivot.sqrt();
-            whitened.push((place[dimension] - known) / root);
+            whitened.push((along - known) / root);
             row.push(root);
             kept.push(dimension);
             factor.push(row);

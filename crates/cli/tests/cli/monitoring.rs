@@ -19,10 +19,15 @@ labels = \"labels\"
 epochs = 1
 ";
 
+/// The class of a picture.
+fn class(number: usize) -> u8 {
+    u8::from((number * 7).is_multiple_of(3))
+}
+
 /// A picture of a class, with more or less grain.
 fn picture(number: usize) -> Vec<u8> {
     let noisy = |(place, pixel): (usize, u8)| pixel.wrapping_sub((place * number % 23) as u8).max(pixel / 2);
-    pixels((number * 7 % 3 == 0) as u8, number, 12).into_iter().enumerate().map(noisy).collect()
+    pixels(class(number), number, 12).into_iter().enumerate().map(noisy).collect()
 }
 
 fn write(place: &Place, name: &str, pictures: &[Vec<u8>]) {
@@ -34,7 +39,7 @@ fn grain() -> Place {
     let place = Place::new();
     let pictures: Vec<Vec<u8>> = (0..1000).map(picture).collect();
     write(&place, "images", &pictures);
-    let labels: Vec<u8> = (0..1000).map(|number| (number * 7 % 3 == 0) as u8).collect();
+    let labels: Vec<u8> = (0..1000).map(class).collect();
     place.write("labels", idx(2049, &[1000], &labels));
     place.write("grain.toml", SCHEME);
     write(&place, "same", &(1000..1200).map(picture).collect::<Vec<_>>());
@@ -110,8 +115,8 @@ fn labels_stand_beside_the_test_part() {
     let place = grain();
     place.heirloom("infer grain same --log log").done();
     let line = |number: usize| {
-        let right = (1000 + number) * 7 % 3 == 0;
-        format!("same:{number},{}\n", u8::from(right != (number % 4 == 0)))
+        let wrong = u8::from(number.is_multiple_of(4));
+        format!("same:{number},{}\n", class(1000 + number) ^ wrong)
     };
     place.write("late.csv", "id,label\n".to_owned() + &(0..200).map(line).collect::<String>() + "gone,1\n");
     let outcome = place.heirloom("monitor grain --log log --labels late.csv --window 200");
