@@ -96,8 +96,24 @@ def signatures():
     yield '{"format_version":1,"model":ORIGIN,"ancestors":[],"relations":[]}'.replace("ORIGIN", origin).replace("DIGEST", DIGEST)
 
 
+def profiles():
+    sketch = '{"name":"NAME","cuts":[1.0,2.0],"counts":[20,30,10,0]}'
+    yield (
+        '{"format_version":1,"inputs":{"table":{"features":["x"]}},"examples":60,"statistics":[X],"blocks":[],"embedding":'
+        '{"dimensions":1,"covariance":[0.08]},"answers":{"classes":{"labels":["no","yes"],"answered":[30,30],"expected":'
+        '[29,31],"right":50,"confidence":C}}}'
+    ).replace("X", sketch.replace("NAME", "x"), 1).replace("C}", sketch.replace("NAME", "confidence") + "}", 1)
+
+
 def main():
-    for target, texts in (("scheme", schemes()), ("manifest", manifests()), ("signature", signatures()), ("bundle", bundles())):
+    kinds = {
+        "scheme": schemes(),
+        "manifest": manifests(),
+        "signature": signatures(),
+        "bundle": bundles(),
+        "profile": profiles(),
+    }
+    for target, texts in kinds.items():
         folder = REPOSITORY / "fuzz" / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         for text in texts:

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use base::{Diagnostic, Diagnostics, SourceMap};
+use monitor::MonitorError;
 use packaging::PackageError;
 use pipeline::RunError;
 use provenance::{FolderError, SealError};
@@ -16,8 +17,8 @@ use crate::{diagnostics, terminal};
 const FAILED: u8 = 1;
 /// Exit status of a mistake of the user's: usage, scheme, data, model file.
 const INVALID: u8 = 2;
-/// Exit status of a model that a gate of its scheme refused.
-const REFUSED: u8 = 3;
+/// Exit status of a model that a gate of its scheme refused, or whose requests raise an alarm.
+pub(crate) const REFUSED: u8 = 3;
 /// Exit status after ctrl-c, as shells have it: 128 and the number of the signal.
 const INTERRUPTED: u8 = 130;
 
@@ -154,6 +155,15 @@ impl From<RunError> for Failure {
 impl From<Diagnostics> for Failure {
     fn from(found: Diagnostics) -> Self {
         Failure::mistakes(found, SourceMap::default())
+    }
+}
+
+impl From<MonitorError> for Failure {
+    fn from(error: MonitorError) -> Self {
+        match error {
+            MonitorError::Invalid(found) => found.into(),
+            error => Failure::world(error),
+        }
     }
 }
 

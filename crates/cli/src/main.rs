@@ -6,8 +6,8 @@
 //! shows, a program gets too, and the libraries serve a web page as well as a terminal.
 //!
 //! Results go to standard output, everything else to standard error. Exit status: 0 done, 1 failed
-//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 3 refused by a gate, 130
-//! interrupted.
+//! (disk, lock), 2 wrong usage or an invalid scheme, data or model file, 3 refused by a gate or an
+//! alarm of monitoring, 130 interrupted.
 
 mod arguments;
 mod author;
@@ -23,6 +23,7 @@ mod signals;
 mod store_place;
 mod tables;
 mod terminal;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -31,7 +32,8 @@ use clap::Parser;
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
     algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, package, run as runs, scheme as schemes, serve as serving, store as store_commands, watch,
+    model, monitor as monitoring, package, run as runs, scheme as schemes, serve as serving, store as store_commands,
+    watch,
 };
 use failure::Failure;
 
@@ -54,6 +56,7 @@ fn run() -> Result<(), Failure> {
         Command::Infer(infer) => infer::infer(&infer),
         Command::Serve(serve) => serving::serve(&serve),
         Command::Package(arguments) => package::package(&arguments),
+        Command::Monitor(monitor) => monitoring::monitor(&monitor),
         Command::Scheme(command) => schemes::command(command),
         Command::Inherit(command) => inheriting::command(command),
         Command::Model(command) => model::command(command),

@@ -19,7 +19,7 @@ use crate::cases::{framed, left_behind, unframed};
 use crate::error::RunError;
 use crate::infer::LoadedModel;
 use crate::prepare::Examples;
-use crate::run::RunOptions;
+use crate::options::RunOptions;
 
 /// Under which role they are kept beside a version.
 pub(crate) const ROLE: &str = "golden";

@@ -56,13 +56,6 @@ pub enum ModelInput {
     },
 }
 
-impl LoadedModel {
-    /// From raw input to answer.
-    pub(crate) fn graph(&self) -> &Graph {
-        &self.graph
-    }
-}
-
 impl ModelInput {
     /// The element type.
     pub fn dtype(&self) -> DType {

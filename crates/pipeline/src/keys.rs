@@ -42,7 +42,9 @@ pub(crate) struct Judges {
 /// Begins the key of a stage; the number is the version of its code.
 fn begin(stage: Stage) -> DigestWriter {
     let version = match stage {
-        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package | Stage::Register => 1,
+        Stage::Prepare | Stage::Plan | Stage::Train | Stage::Package => 1,
+        // A profile and golden examples are kept beside the version.
+        Stage::Register => 2,
         Stage::Evaluate => 3,
     };
     DigestWriter::new(&format!("heirloom.stage.{}.{version}", stage.name()))

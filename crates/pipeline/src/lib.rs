@@ -39,6 +39,7 @@ mod overrides;
 mod package;
 mod prepare;
 mod preprocessing;
+mod profile;
 mod prove;
 mod rank;
 mod records;
@@ -73,6 +74,7 @@ pub use judgement::RefusalReport;
 pub use occasion::Cause;
 pub use options::RunOptions;
 pub use overrides::{Override, Overruled, overruled_of};
+pub use profile::profile_of;
 pub use prove::{
     ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, has_proofs, last_proof, proofs_of, prove,
 };

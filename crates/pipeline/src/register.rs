@@ -2,7 +2,7 @@
 
 use graph::{Graph, ValueId};
 use scheme::ResolvedScheme;
-use store::{About, By, EngineFacts, ModelRecord, Port, Registered, Store};
+use store::{About, By, EngineFacts, ModelRecord, ModelVersion, Port, Registered, Store};
 use tensor::Tensor;
 
 use crate::architecture::Plan;
@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::options::RunOptions;
 use crate::overrides::{self, Overruled};
 use crate::prepare::Prepared;
+use crate::profile;
 use crate::rank;
 use crate::rehearsal;
 
@@ -108,12 +109,26 @@ pub(crate) fn register(store: &Store, finished: Finished<'_>) -> Result<Register
         by: By { actor: options.actor.clone(), unix_ms: options.now_unix_ms },
     };
     let registered = store.register(&record)?;
-    if let (Registered::Existing(version), false) = (&registered, overruled.is_empty()) {
-        // What is beside a version stays; what came later has a role of its own.
-        let role = format!("{}.{}", overrides::ROLE, options.now_unix_ms);
-        store.attach(&version.id(), &role, &overrides::encode(overruled), &record.by)?;
+    if let Registered::Existing(version) = &registered {
+        add_profile(store, version, &record)?;
+        if !overruled.is_empty() {
+            // What is beside a version stays; what came later has a role of its own.
+            let role = format!("{}.{}", overrides::ROLE, options.now_unix_ms);
+            store.attach(&version.id(), &role, &overrides::encode(overruled), &record.by)?;
+        }
     }
     Ok(registered)
+}
+
+/// Keeps a profile beside a version that was registered before there were any.
+fn add_profile(store: &Store, version: &ModelVersion, record: &ModelRecord) -> Result<(), RunError> {
+    let made = record.attachments.iter().find(|(role, _)| role == profile::ROLE);
+    if let Some((role, bytes)) = made
+        && store.attachment_digest(version, role)?.is_none()
+    {
+        store.attach(&version.id(), role, bytes, &record.by)?;
+    }
+    Ok(())
 }
 
 /// What the scheme says about what it delivers.

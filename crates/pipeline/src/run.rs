@@ -29,6 +29,7 @@ use crate::options::RunOptions;
 use crate::overrides::{self, Overruled};
 use crate::package::package;
 use crate::prepare::{Examples, Prepared, more_labels_to_choose_by, prepare};
+use crate::profile;
 use crate::rank::{self, Chosen, RankOptions, Subject};
 use crate::records;
 use crate::register::{Finished, register};
@@ -409,14 +410,17 @@ fn register_stage(
             format!("{count} training examples are left for children of this model, as `train.leave` says");
         session.notices(&[text])?;
     }
-    let mut cases = examination::attachments(session.scheme, examples, cases);
-    cases.extend(golden::attachment(session.scheme, plan, examples, session.options)?);
     let Examined { metrics, against_parent, gates, .. } = examined;
     let Trained { history, tensors } = trained;
     let run = session.run.clone().unwrap_or_default();
     let (prepared, parent, ranking) = (&work.prepared, work.parent.as_ref(), work.ranking.as_ref());
     let registered = session.stage(Stage::Register, key, |session| {
-        let (scheme, options) = (session.scheme, session.options);
+        let (scheme, options, graph_trained) = (session.scheme, session.options, &plan.graph);
+        let making =
+            profile::Making { scheme, options, prepared, examples, graph: graph_trained, cases: &cases };
+        seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
+        let mut cases = examination::attachments(scheme, examples, cases);
+        cases.extend(golden::attachment(scheme, plan, examples, options)?);
         let finished = Finished {
             scheme,
             options,

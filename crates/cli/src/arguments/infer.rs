@@ -17,6 +17,10 @@ pub(crate) struct Infer {
     /// Threads to compute with [default: all processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+    /// Log each answer in this folder, for `heirloom monitor`; requests are called FILE, or FILE:INDEX where a file has
+    /// several
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) log: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) json: Json,
     #[command(flatten)]

@@ -9,6 +9,7 @@ mod inherit;
 mod init;
 mod key;
 mod model;
+mod monitor;
 mod package;
 mod rank;
 mod run;
@@ -33,6 +34,7 @@ pub(crate) use model::{
     Annotate, Export, ExportFormat, Import, Lineage, Model, Promote, Recall, Rollback, RolloutOf, Sign,
     Verify,
 };
+pub(crate) use monitor::Monitor;
 pub(crate) use package::{Package, PackageForm};
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;
@@ -49,7 +51,7 @@ pub(crate) use watch::Watch;
 #[command(after_help = "\
 Results go to standard output, progress and messages to standard error.
 Exit status: 0 done, 1 failed (disk, lock), 2 wrong usage or an invalid scheme, data or model file, \
-3 refused by a gate, 130 interrupted.")]
+3 refused by a gate, or an alarm of `monitor`, 130 interrupted.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -64,6 +66,7 @@ pub(crate) enum Command {
     Infer(Infer),
     Serve(Serve),
     Package(Package),
+    Monitor(Monitor),
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),

@@ -3,6 +3,7 @@
 use pipeline::{LoadedModel, Prediction};
 use serde_json::json;
 
+use super::request_log;
 use super::run::threads;
 use crate::arguments::Infer;
 use crate::failure::Failure;
@@ -20,6 +21,9 @@ pub(crate) fn infer(arguments: &Infer) -> Result<(), Failure> {
     let model = pipeline::load_model(&store, &arguments.model)?;
     let inputs = pipeline::read_inputs(&model, &arguments.files)?;
     let predictions = pipeline::infer(&model, &inputs, threads(arguments.threads))?;
+    if let Some(folder) = &arguments.log {
+        request_log::keep(&store, arguments, folder, &inputs, &predictions)?;
+    }
     if arguments.json.wanted {
         return terminal::print_json(&json!({
             "model": model.id,

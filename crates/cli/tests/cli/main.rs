@@ -5,6 +5,7 @@ mod bad_parents;
 mod compare;
 mod documents;
 mod interrupt;
+mod monitoring;
 mod packages;
 mod place;
 mod proofs;

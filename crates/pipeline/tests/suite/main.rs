@@ -12,6 +12,7 @@ mod inheritance;
 mod leaks;
 mod merging;
 mod models;
+mod profiles;
 mod proofs;
 mod ranking;
 mod resume;
