@@ -9,6 +9,8 @@ use crate::prepare::{Examples, placed};
 
 /// Of more slices that are too small to be judged, only the first are named.
 const NAMED_MAX: usize = 10;
+/// Of a longer value, only the beginning is shown.
+const NAME_CHARS_MAX: usize = 60;
 
 /// How one slice of the test part was answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +111,7 @@ pub(crate) fn conditions(gate: &Gate, slices: &[SliceAccuracy]) -> Vec<(&'static
         let sentence = format!(
             "of {count} slices by `{of}`, `{}` is answered worst: {:.4} right of {} test examples; at least {min} is \
              required.{passed_over}",
-            worst.name,
+            shown(&worst.name),
             worst.accuracy(),
             worst.examples
         );
@@ -120,14 +122,24 @@ pub(crate) fn conditions(gate: &Gate, slices: &[SliceAccuracy]) -> Vec<(&'static
         let sentence = format!(
             "of {count} slices by `{of}`, `{}` has {:.4} right and `{}` {:.4}, {gap:.4} apart; at most {most} is \
              allowed.{passed_over}",
-            best.name,
+            shown(&best.name),
             best.accuracy(),
-            worst.name,
+            shown(&worst.name),
             worst.accuracy()
         );
         ("slice_gap_max", gap <= most, sentence)
     });
     min.into_iter().chain(gap).collect()
+}
+
+/// A cell of a table as a sentence bears it: not too long, and nothing in it steers a terminal.
+fn shown(name: &str) -> String {
+    let start: String = name.chars().take(NAME_CHARS_MAX).flat_map(escaped).collect();
+    if name.chars().nth(NAME_CHARS_MAX).is_some() { format!("{start}…") } else { start }
+}
+
+fn escaped(each: char) -> Vec<char> {
+    if each.is_control() { each.escape_default().collect() } else { vec![each] }
 }
 
 /// Names the slices that are too small to be judged.
@@ -138,7 +150,7 @@ fn passed_over(small: &[&SliceAccuracy], least: u64) -> String {
     let named: Vec<String> = small
         .iter()
         .take(NAMED_MAX)
-        .map(|slice| format!("`{}` ({} of {} right)", slice.name, slice.right, slice.examples))
+        .map(|slice| format!("`{}` ({} of {} right)", shown(&slice.name), slice.right, slice.examples))
         .collect();
     let more = match small.len().saturating_sub(NAMED_MAX) {
         0 => String::new(),
@@ -175,6 +187,12 @@ mod tests {
         );
         let none = conditions(&gate, &slices[2..]);
         assert!(none.len() == 2 && none.iter().all(|(_, holds, text)| !holds && text.contains("no slice")));
+    }
+
+    #[test]
+    fn cells_are_shown_in_short() {
+        assert_eq!(shown("é\u{1b}[2J"), "é\\u{1b}[2J");
+        assert_eq!(shown(&"x".repeat(1_000_000)), format!("{}…", "x".repeat(60)));
     }
 
     #[test]
