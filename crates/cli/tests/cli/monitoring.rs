@@ -159,7 +159,9 @@ fn older_models_get_a_profile() {
     let registry =
         rusqlite::Connection::open(place.path().join(".heirloom/registry.db")).expect("a registry");
     registry.execute("DELETE FROM version_blobs WHERE role = 'profile'", []).expect("no profile");
-    registry.execute("DELETE FROM stages WHERE result LIKE '%scheme_digest%'", []).expect("not registered");
+    registry
+        .execute("DELETE FROM stage_results WHERE result LIKE '%scheme_digest%'", [])
+        .expect("not registered");
     drop(registry);
     let told = place.heirloom("monitor grain").failed(2);
     assert!(told.contains("error[no-profile]: grain@1 has no profile to compare requests with"), "{told}");
