@@ -102,7 +102,9 @@ impl Embedding {
             }
             let own = at(dimension, dimension);
             let pivot = own - row.iter().map(|value| value * value).sum::<f64>();
-            if own < VARIANCE_MIN * self.scale() || pivot < PIVOT_MIN * own {
+            // So written, a covariance that is none, as of a damaged profile, leaves the dimension out as well.
+            let counts = own >= VARIANCE_MIN * self.scale() && pivot > PIVOT_MIN * own;
+            if !counts {
                 continue;
             }
             let known: f64 = row.iter().zip(&whitened).map(|(left, right)| left * right).sum();
@@ -131,9 +133,12 @@ impl Embedding {
         if self.dimensions != dimensions || self.covariance.len() != length {
             return Err("the embedding has another number of dimensions".to_owned());
         }
-        match self.covariance.iter().all(|value| value.is_finite()) {
+        let diagonal = (0..dimensions).map(|row| self.covariance[row * (row + 1) / 2 + row]);
+        match self.covariance.iter().all(|value| value.is_finite())
+            && diagonal.into_iter().all(|own| own >= 0.0)
+        {
             true => Ok(()),
-            false => Err("the embedding's covariance is no list of numbers".to_owned()),
+            false => Err("the embedding's covariance is none".to_owned()),
         }
     }
 }

@@ -330,6 +330,7 @@ pub(crate) mod tests {
             ("\"features\":[\"x\"]", "\"features\":[\"y\"]", "not those of its inputs"),
             ("\"features\":[\"x\"]", "\"features\":[]", "no values"),
             ("\"dimensions\":1", "\"dimensions\":2", "dimensions"),
+            ("\"covariance\":[0", "\"covariance\":[-0", "covariance is none"),
             ("\"cuts\":[1.0,", "\"cuts\":[9.0,", "not ascending"),
             ("\"cuts\":[1.0,", "\"cuts\":[0.5,1.0,", "do not add up"),
             ("{\"table\"", "{\"stable\"", "unknown variant"),

@@ -151,3 +151,22 @@ fn what_cannot_be_judged_is_said() {
     let told = place.heirloom("monitor grain --log log").done();
     assert!(told.contains("1 line cut off and 0 damaged"), "{told}");
 }
+
+/// A model from before there were profiles gets one when its scheme is run again; nothing is trained for that.
+#[test]
+fn older_models_get_a_profile() {
+    let place = grain();
+    let registry =
+        rusqlite::Connection::open(place.path().join(".heirloom/registry.db")).expect("a registry");
+    registry.execute("DELETE FROM version_blobs WHERE role = 'profile'", []).expect("no profile");
+    registry
+        .execute("DELETE FROM stage_results WHERE result LIKE '%scheme_digest%'", [])
+        .expect("not registered");
+    drop(registry);
+    let told = place.heirloom("monitor grain").failed(2);
+    assert!(told.contains("error[no-profile]: grain@1 has no profile to compare requests with"), "{told}");
+    assert!(told.contains("a run of its scheme makes one"), "{told}");
+    let again = place.heirloom("run grain.toml").stderr;
+    assert!(again.contains("the same model is registered already as grain@1"), "{again}");
+    place.heirloom("monitor grain").done();
+}

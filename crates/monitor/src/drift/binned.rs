@@ -22,7 +22,7 @@ pub(super) fn groups(before: &[u32], after: &[u32]) -> Groups {
     let (mut open, mut finished) = ([0u32; 2], 0u64);
     let finite = before.len().saturating_sub(1);
     for (&old, &new) in before[..finite].iter().zip(after) {
-        open = [open[0] + old, open[1].saturating_add(new)];
+        open = [open[0].saturating_add(old), open[1].saturating_add(new)];
         let so_far = finished + u64::from(open[0]);
         // The border of the next tenth is passed.
         if so_far * GROUPS / total.max(1) > finished * GROUPS / total.max(1) {

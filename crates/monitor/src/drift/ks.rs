@@ -31,7 +31,7 @@ pub(super) fn expected(n: u64, m: u64) -> f64 {
 /// Source  Kim, Jennrich 1973 (the recursion); Stephens 1970, "Use of the Kolmogorov-Smirnov, Cramer-von Mises and related
 ///         statistics without extensive tables".
 pub(super) fn p_value(distance: f64, n: u64, m: u64) -> f64 {
-    match n * m <= EXACT_MAX {
+    match n.saturating_mul(m) <= EXACT_MAX {
         true => exact(distance, n.min(m) as usize, n.max(m) as usize),
         false => {
             let root = effective(n, m).sqrt();

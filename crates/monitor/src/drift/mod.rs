@@ -257,7 +257,7 @@ fn embedding(profile: &Profile, tally: &Tally, settings: &Settings) -> Option<Fo
     let scores: Vec<f64> = sketches.iter().zip(counts).map(mean).collect();
     let distance = embedding.distance(&crate::embedding::Projection::new(sketches.len()).apply(scores));
     let (n, m, k) = (profile.examples as f64, requests as f64, distance.dimensions as f64);
-    if k < 1.0 || n < k + 20.0 {
+    if k < 1.0 || n < k + 20.0 || !distance.squared.is_finite() {
         return None;
     }
     let squared = n * m / (n + m) * distance.squared;
