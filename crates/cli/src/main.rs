@@ -32,8 +32,8 @@ use clap::Parser;
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
     algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, monitor as monitoring, package, run as runs, scheme as schemes, serve as serving, store as store_commands,
-    watch,
+    model, monitor as monitoring, package, run as runs, scheme as schemes, serve as serving,
+    store as store_commands, watch,
 };
 use failure::Failure;
 

@@ -25,6 +25,6 @@ pub fn serve_arguments(version: &ModelVersion, place: Place<'_>) -> Vec<String> 
         arguments.extend([version.id(), "--store".to_owned(), store.to_owned()]);
     }
     let address = format!("{}:{PORT}", place.address);
-    arguments.extend(["--bind", &address, "--api-keys", place.api_keys].map(str::to_owned));
+    arguments.extend(["--bind", &address, "--no-grpc", "--access", place.api_keys].map(str::to_owned));
     arguments
 }

@@ -18,8 +18,8 @@ use crate::architecture::Plan;
 use crate::cases::{framed, left_behind, unframed};
 use crate::error::RunError;
 use crate::infer::LoadedModel;
-use crate::prepare::Examples;
 use crate::options::RunOptions;
+use crate::prepare::Examples;
 
 /// Under which role they are kept beside a version.
 pub(crate) const ROLE: &str = "golden";

@@ -15,8 +15,8 @@ use crate::cases::{self, Answered, Cases, Expected};
 use crate::error::RunError;
 use crate::inheritance;
 use crate::metrics::greatest;
-use crate::prepare::{Examples, Form, Prepared};
 use crate::options::RunOptions;
+use crate::prepare::{Examples, Form, Prepared};
 use crate::sitting::{Candidate, Sheet};
 use crate::training::EVALUATION_BATCH;
 

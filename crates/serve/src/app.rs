@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use hyper::HeaderMap;
+use hyper::header::HeaderValue;
+use monitor::Log;
 
 use crate::access::{Access, Caller};
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::model::Served;
+use crate::protocol::{Answer, Question};
 use crate::repository::Repository;
+use crate::rollout::Picked;
+use crate::watching::Requests;
 
 /// The server behind both transports.
 pub(crate) struct App {
@@ -17,12 +22,16 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// Bytes of one request's body, unpacked.
     pub(crate) body_max: usize,
+    /// The log of requests.
+    pub(crate) requests: Requests,
     /// Who may ask; everybody if `None`.
     access: Option<Access>,
     /// No new connections are taken.
     draining: AtomicBool,
 }
 
+/// Requests with the same value of this header go to the same version while a rollout lasts.
+pub(crate) const ROLLOUT_KEY: &str = "heirloom-key";
 /// What the server calls itself.
 pub(crate) const NAME: &str = "heirloom";
 /// Its version.
@@ -38,8 +47,10 @@ impl App {
         metrics: Arc<Metrics>,
         body_max: usize,
         access: Option<Access>,
+        log: Option<Log>,
     ) -> Self {
-        App { repository, metrics, body_max, access, draining: AtomicBool::new(false) }
+        let requests = Requests::new(log);
+        App { repository, metrics, body_max, requests, access, draining: AtomicBool::new(false) }
     }
 
     /// Whether every model answers and the server does not end.
@@ -64,11 +75,28 @@ impl App {
         headers: &HeaderMap,
         name: &str,
         version: Option<&str>,
-    ) -> Result<Arc<Served>, Refusal> {
+    ) -> Result<Picked, Refusal> {
         let caller = self.admit(headers)?;
         let allowed = caller.map_or(Ok(()), |caller| caller.may_use(name));
-        let picked = allowed.and_then(|()| self.repository.pick(name, version));
+        let key = headers.get(ROLLOUT_KEY).map(HeaderValue::as_bytes);
+        let picked = allowed.and_then(|()| self.repository.pick(name, version, key));
         picked.inspect_err(|refusal| self.metrics.refused(refusal.kind.status()))
+    }
+
+    /// The answer of the version that was picked, counted, compared and logged. A question without a name gets one where
+    /// requests are logged.
+    pub(crate) async fn answer(
+        &self,
+        picked: &Picked,
+        question: &mut Question,
+        arrived: Instant,
+    ) -> Result<Answer, Refusal> {
+        if question.id.is_empty() && self.requests.are_logged() {
+            question.id = self.requests.name();
+        }
+        let answer = picked.answer(question, arrived).await;
+        self.requests.note(&picked.served, question, &answer, arrived.elapsed());
+        answer
     }
 
     /// Whether `headers`' sender may load and unload models.

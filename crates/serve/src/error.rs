@@ -111,6 +111,9 @@ pub enum ServeError {
     /// A model cannot be loaded.
     #[error(transparent)]
     Model(#[from] pipeline::RunError),
+    /// The log of requests cannot be kept.
+    #[error(transparent)]
+    Log(#[from] monitor::MonitorError),
     /// The system refuses.
     #[error("cannot {operation}: {source}")]
     Io {

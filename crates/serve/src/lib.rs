@@ -19,8 +19,10 @@ mod predict;
 mod protocol;
 mod repository;
 mod rest;
+mod rollout;
 mod server;
 mod tls;
+mod watching;
 
 pub use access::{Access, NewKey, new_key, parse_access};
 pub use error::{Kind, Refusal, ServeError};

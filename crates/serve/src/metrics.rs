@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use monitor::Verdict;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -38,6 +39,8 @@ pub(crate) struct Metrics {
     loaded: Family<VersionLabels, Gauge>,
     waiting: Family<VersionLabels, Gauge>,
     share: Family<VersionLabels, Gauge<f64, AtomicU64>>,
+    drift: Family<VersionLabels, Gauge<f64, AtomicU64>>,
+    alarm: Family<VersionLabels, Gauge>,
     pub(crate) connections: Gauge,
 }
 
@@ -70,6 +73,8 @@ impl Metrics {
             loaded: Family::default(),
             waiting: Family::default(),
             share: Family::default(),
+            drift: Family::default(),
+            alarm: Family::default(),
             connections: Gauge::default(),
             registry: Registry::default(),
         };
@@ -84,6 +89,8 @@ impl Metrics {
             loaded,
             waiting,
             share,
+            drift,
+            alarm,
             ..
         } = &metrics;
         registry.register(
@@ -112,6 +119,9 @@ impl Metrics {
             "Share of its model's requests that a version is given",
             share.clone(),
         );
+        let help = "How far the newest requests are from the examples of the model's making; from 1 on it may matter";
+        registry.register("drift_score", help, drift.clone());
+        registry.register("drift_alarm", "1 while the newest requests raise an alarm", alarm.clone());
         registry.register("connections", "Open connections", metrics.connections.clone());
         Metrics { registry, ..metrics }
     }
@@ -132,6 +142,8 @@ impl Metrics {
             loaded: self.loaded.get_or_create_owned(&labels),
             waiting: self.waiting.get_or_create_owned(&labels),
             share: self.share.get_or_create_owned(&labels),
+            drift: self.drift.get_or_create_owned(&labels),
+            alarm: self.alarm.get_or_create_owned(&labels),
         })
     }
 
@@ -163,6 +175,8 @@ pub(crate) struct VersionMetrics {
     pub(crate) loaded: Gauge,
     pub(crate) waiting: Gauge,
     pub(crate) share: Gauge<f64, AtomicU64>,
+    drift: Gauge<f64, AtomicU64>,
+    alarm: Gauge,
 }
 
 impl VersionMetrics {
@@ -176,6 +190,12 @@ impl VersionMetrics {
             }
             code => drop(self.requests.get_or_create(&RequestLabels { code, ..self.labels.clone() }).inc()),
         }
+    }
+
+    /// What the newest requests look like.
+    pub(crate) fn drift(&self, verdict: &Verdict) {
+        self.drift.set(if verdict.enough { verdict.score() } else { 0.0 });
+        self.alarm.set(i64::from(verdict.alarm));
     }
 
     /// A question waited so long.

@@ -28,6 +28,20 @@ pub enum Happening {
         /// What goes on answering.
         serving: Option<String>,
     },
+    /// A version answers a share of the requests, or copies of them, on trial.
+    Trial {
+        /// `name@N`.
+        version: String,
+        /// Of the requests; 0: copies.
+        percent: u8,
+    },
+    /// A version on trial broke a limit.
+    WentBack {
+        /// `name@N`.
+        version: String,
+        /// Which limit, with the figures.
+        reason: String,
+    },
     /// A version was taken out of service on request.
     Unloaded {
         /// `name@N`.

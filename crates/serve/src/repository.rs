@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use store::Store;
+use tokio::sync::Notify;
 
 use crate::app::App;
 use crate::error::{Kind, Refusal, ServeError};
@@ -17,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::model::{Limits, Served};
 use crate::observe::{Happening, Observer};
 use crate::protocol::shown;
+use crate::rollout::{Picked, Trial};
 
 /// Which version of a model is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(crate) struct Slot {
     pub(crate) follow: Follow,
     /// What answers now; nothing until the first version is ready, or after it was unloaded.
     pub(crate) current: ArcSwapOption<Served>,
+    /// A version that takes over step by step.
+    pub(crate) trial: ArcSwapOption<Trial>,
     /// Why the version that should answer does not.
     pub(crate) trouble: Mutex<Option<Trouble>>,
 }
@@ -60,15 +64,23 @@ pub(crate) struct Repository {
     store: Mutex<Store>,
     pub(crate) metrics: Arc<Metrics>,
     limits: Limits,
-    observer: Observer,
+    pub(crate) observer: Observer,
     slots: ArcSwap<BTreeMap<String, Arc<Slot>>>,
+    /// Told when a version on trial can be judged.
+    pub(crate) due: Arc<Notify>,
     /// One change at a time.
     changing: Mutex<()>,
 }
 
 impl Slot {
     fn new(name: &str, follow: Follow) -> Self {
-        Slot { name: name.to_owned(), follow, current: ArcSwapOption::empty(), trouble: Mutex::default() }
+        Slot {
+            name: name.to_owned(),
+            follow,
+            current: ArcSwapOption::empty(),
+            trial: ArcSwapOption::empty(),
+            trouble: Mutex::default(),
+        }
     }
 
     pub(crate) fn trouble(&self) -> Option<Trouble> {
@@ -97,6 +109,7 @@ impl Repository {
             limits,
             observer,
             slots: ArcSwap::default(),
+            due: Arc::default(),
             changing: Mutex::new(()),
         }
     }
@@ -111,23 +124,31 @@ impl Repository {
         self.slots.load_full()
     }
 
-    /// The version that answers for `name`: the one asked for by number, or the current one.
+    /// The version that answers for `name`: the one asked for by number, or the current one, or the one on trial if the
+    /// request falls to it; `key` decides that for requests that belong together.
     ///
     /// Errors   no such model; another version than those loaded; none is ready.
-    pub(crate) fn pick(&self, name: &str, version: Option<&str>) -> Result<Arc<Served>, Refusal> {
+    pub(crate) fn pick(
+        &self,
+        name: &str,
+        version: Option<&str>,
+        key: Option<&[u8]>,
+    ) -> Result<Picked, Refusal> {
         let slots = self.slots.load();
         let slot = slots.get(name).ok_or_else(|| unknown_model(name))?;
         let current = slot.current.load_full().ok_or_else(|| not_ready(slot))?;
-        match version {
-            Some(version) if version != current.version => {
-                let message = format!(
-                    "version `{}` of `{name}` is not served; version {} is",
-                    shown(version),
-                    current.version
-                );
+        let trial = slot.trial.load_full();
+        let only = |served| Ok(Picked { served, part: None });
+        match (version, trial) {
+            (None, None) => only(current),
+            (None, Some(trial)) => Ok(trial.pick(current, key)),
+            (Some(version), _) if version == current.version => only(current),
+            (Some(version), Some(trial)) if version == trial.served.version => only(trial.served.clone()),
+            (Some(version), _) => {
+                let (version, current) = (shown(version), &current.version);
+                let message = format!("version `{version}` of `{name}` is not served; version {current} is");
                 Err(Refusal::unknown(message))
             }
-            _ => Ok(current),
         }
     }
 
@@ -203,16 +224,21 @@ impl Repository {
                 // Told to the observer and kept as the slot's trouble.
                 let _ = self.bring_up(slot);
             }
+            // After the alias: a version that was promoted is there already.
+            self.follow_rollout(slot);
         }
     }
 
     /// Loads, tries and warms the version that `slot` should serve, and lets it answer.
     fn bring_up(&self, slot: &Slot) -> Result<Arc<Served>, ServeError> {
         let version = self.store().resolve(&slot.reference())?;
-        let found = self.ready(&version);
+        let on_trial = slot.trial.load_full().map(|trial| trial.served.clone());
+        let found = match on_trial.filter(|served| served.number == version.version) {
+            Some(served) => Ok(served),
+            None => self.ready(&version).map(Arc::new),
+        };
         match found {
             Ok(served) => {
-                let served = Arc::new(served);
                 served.metrics.share.set(1.0);
                 let old = slot.current.swap(Some(served.clone()));
                 slot.set_trouble(None);
@@ -239,13 +265,15 @@ impl Repository {
         }
     }
 
-    fn ready(&self, version: &store::ModelVersion) -> Result<Served, ServeError> {
+    /// Loads, tries and warms a version.
+    pub(crate) fn ready(&self, version: &store::ModelVersion) -> Result<Served, ServeError> {
         let recalls = self.store().recalls_of(version)?;
         if let Some(recall) = recalls.first() {
             return Err(ServeError::unservable(version.id(), format!("it is recalled: {}", recall.reason)));
         }
         let served = Served::load(&self.store(), &version.id(), self.limits, &self.metrics)?;
-        served.warm().map_err(|refusal| ServeError::unservable(version.id(), refusal.message))?;
+        let tried = served.warm().and_then(|()| served.prove());
+        tried.map_err(|refusal| ServeError::unservable(version.id(), refusal.message))?;
         Ok(served)
     }
 }

@@ -1,10 +1,12 @@
 //! A server from its options to its end.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::Diagnostic;
+use monitor::{Log, LogOptions};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -34,6 +36,8 @@ pub struct ServeOptions {
     pub limits: Limits,
     /// Bytes of one request, unpacked.
     pub body_max: usize,
+    /// Where requests are logged, and how; nowhere if `None`.
+    pub log: Option<(PathBuf, LogOptions)>,
     /// Whether a port that other machines reach may be open to anyone.
     pub anyone: bool,
     /// What encrypts both ports; nothing if `None`.
@@ -73,7 +77,11 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let repository = Repository::new(store, metrics.clone(), options.limits, observer.clone());
         load(&repository, &options.models)?;
-        let app = Arc::new(App::new(repository, metrics, options.body_max, access));
+        // A rollout that is under way goes on where it stands.
+        repository.follow();
+        let log =
+            options.log.as_ref().map(|(folder, options)| Log::open(folder, options.clone())).transpose()?;
+        let app = Arc::new(App::new(repository, metrics, options.body_max, access, log));
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime =
             builder.enable_all().thread_name("connections").worker_threads(options.connection_threads.max(1));
@@ -189,6 +197,7 @@ async fn follow(app: Arc<App>, every: Duration, mut end: watch::Receiver<bool>) 
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
+            () = app.repository.due.notified() => {}
             _ = end.wait_for(|&end| end) => return,
         }
         let app = app.clone();
@@ -197,6 +206,7 @@ async fn follow(app: Arc<App>, every: Duration, mut end: watch::Receiver<bool>) 
             if now.is_none() || now != seen {
                 app.repository.follow();
             }
+            app.repository.judge_rollouts();
             now
         });
         seen = looking.await.unwrap_or(None);

@@ -41,6 +41,24 @@ pub(crate) struct Serve {
     /// Who may ask: a file with API keys and how tokens are checked
     #[arg(long, value_name = "FILE")]
     pub(crate) access: Option<PathBuf>,
+    /// Log requests: statistics of inputs, answers, times. In FOLDER, or beside the store
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1)]
+    pub(crate) log: Option<Option<PathBuf>>,
+    /// Share of the requests that is logged, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0, value_parser = share, requires = "log")]
+    pub(crate) log_sample: f64,
+    /// Days after which logged requests go
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3660), requires = "log")]
+    pub(crate) log_days: u16,
+    /// Size of the log in MiB; the oldest requests go
+    #[arg(long, value_name = "MIB", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(32..=1_000_000), requires = "log")]
+    pub(crate) log_mib: u32,
+    /// An input that is logged as a hash only: equal values stay equal while the server runs
+    #[arg(long, value_name = "INPUT", requires = "log")]
+    pub(crate) log_hash: Vec<String>,
+    /// An input that is not logged
+    #[arg(long, value_name = "INPUT", requires = "log")]
+    pub(crate) log_drop: Vec<String>,
     /// Let anyone ask although other machines reach the port
     #[arg(long)]
     pub(crate) anyone: bool,
@@ -52,4 +70,10 @@ pub(crate) struct Serve {
     pub(crate) tls_key: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: StoreChoice,
+}
+
+/// A number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number from 0 to 1".to_owned())?;
+    if (0.0..=1.0).contains(&number) { Ok(number) } else { Err("expected a number from 0 to 1".to_owned()) }
 }

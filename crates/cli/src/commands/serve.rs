@@ -1,10 +1,11 @@
 //! `heirloom serve`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::Diagnostic;
+use monitor::{FieldPolicy, LOG_FOLDER, LogOptions};
 use serve::{Access, Happening, Limits, Observer, ServeError, ServeOptions, Server, Tls, parse_access};
 
 use super::run::threads;
@@ -32,6 +33,7 @@ pub(crate) fn serve(arguments: &Serve) -> Result<(), Failure> {
         grpc: (!arguments.no_grpc).then_some(arguments.grpc_bind),
         limits: Limits { workers, queue_rows_max, request_rows_max: queue_rows_max },
         anyone: arguments.anyone,
+        log: log(arguments)?,
         tls: tls(arguments)?,
         body_max: (arguments.body_max as usize) << 20,
         connections_max: arguments.connections as usize,
@@ -54,6 +56,27 @@ fn access(arguments: &Serve) -> Result<Option<Access>, Failure> {
     let text = String::from_utf8(read(path)?).map_err(|_| wrong_file(path, "it is no text"))?;
     let beside = |name: &str| fs::read(path.parent().unwrap_or(Path::new("")).join(name));
     Ok(Some(parse_access(path, &text, beside)?))
+}
+
+/// Where requests are logged, and how.
+fn log(arguments: &Serve) -> Result<Option<(PathBuf, LogOptions)>, Failure> {
+    let Some(folder) = &arguments.log else { return Ok(None) };
+    let folder = match folder {
+        Some(folder) => folder.clone(),
+        None => arguments.store.place()?.folder().join(LOG_FOLDER),
+    };
+    let policy = |policy: FieldPolicy| move |field: &String| (field.clone(), policy);
+    let hashed = arguments.log_hash.iter().map(policy(FieldPolicy::Hash));
+    let fields = hashed.chain(arguments.log_drop.iter().map(policy(FieldPolicy::Drop))).collect();
+    let options = LogOptions {
+        sample: arguments.log_sample,
+        age_ms_max: Some(i64::from(arguments.log_days) * 24 * 3_600_000),
+        bytes_max: u64::from(arguments.log_mib) << 20,
+        fields,
+        hash_key: serve::new_key()?.key.into_bytes(),
+        ..LogOptions::default()
+    };
+    Ok(Some((folder, options)))
 }
 
 fn tls(arguments: &Serve) -> Result<Option<Tls>, Failure> {
@@ -84,6 +107,13 @@ fn line(happening: &Happening) -> String {
         Happening::Refused { version, reason, serving: Some(old) } => {
             format!("not serving {version}: {reason}; {old} goes on answering")
         }
+        Happening::Trial { version, percent: 0 } => {
+            format!("{version} on trial: it answers copies of requests")
+        }
+        Happening::Trial { version, percent } => {
+            format!("{version} on trial: it answers {percent} % of the requests")
+        }
+        Happening::WentBack { version, reason } => format!("{version} goes back: {reason}"),
         Happening::Unloaded { version } => format!("unloaded {version}"),
         Happening::StoreTrouble { reason } => {
             format!("cannot ask the store: {reason}; what is loaded goes on answering")
@@ -98,6 +128,7 @@ impl From<ServeError> for Failure {
         match error {
             ServeError::Store(error) => error.into(),
             ServeError::Model(error) => error.into(),
+            ServeError::Log(error) => error.into(),
             ServeError::Mistake(mistake) => mistake.into(),
             ServeError::Unservable { .. } => Diagnostic::new("unservable", error.to_string()).into(),
             ServeError::Io { .. } => Failure::world(error),

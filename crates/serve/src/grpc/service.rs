@@ -47,11 +47,12 @@ impl Calls {
         mut request: ModelInferRequest,
     ) -> Result<ModelInferResponse, Refusal> {
         let arrived = Instant::now();
-        let served = self.app.pick(headers, &request.model_name, wanted(&request.model_version))?;
+        let picked = self.app.pick(headers, &request.model_name, wanted(&request.model_version))?;
+        let served = &picked.served;
         let answered = async {
-            let question = question(&served.signature, &mut request, served.limits.request_rows_max)?;
-            let answer = served.answer(&question, arrived).await?;
-            Ok((answer.count, response(&served, &question, &answer)))
+            let mut question = question(&served.signature, &mut request, served.limits.request_rows_max)?;
+            let answer = self.app.answer(&picked, &mut question, arrived).await?;
+            Ok((answer.count, response(served, &question, &answer)))
         };
         let answered: Result<_, Refusal> = answered.await;
         let (status, examples) = match &answered {
@@ -116,7 +117,7 @@ impl GrpcInferenceService for Calls {
         request: Request<ModelMetadataRequest>,
     ) -> Result<Response<ModelMetadataResponse>, Status> {
         let (headers, ModelMetadataRequest { name, version }) = parts(request);
-        let served = self.app.pick(&headers, &name, wanted(&version))?;
+        let served = self.app.pick(&headers, &name, wanted(&version))?.served;
         let port = |port: &Port| TensorMetadata {
             name: port.name.clone(),
             datatype: port.datatype.to_owned(),

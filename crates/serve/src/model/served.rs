@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pipeline::LoadedModel;
+use pipeline::{Golden, LoadedModel};
 use serde_json::{Value, json};
 use store::Store;
 use tensor::DType;
@@ -13,6 +13,7 @@ use super::batcher::{Batcher, Limits};
 use crate::error::{Kind, Refusal, ServeError};
 use crate::metrics::{Metrics, VersionMetrics};
 use crate::protocol::{Answer, Examples, Question, Signature, Values};
+use crate::watching::Watched;
 
 /// One version of a model that answers.
 pub(crate) struct Served {
@@ -28,6 +29,10 @@ pub(crate) struct Served {
     /// For questions in another form than tensors.
     pub(crate) model: LoadedModel,
     pub(crate) metrics: Arc<VersionMetrics>,
+    /// The newest requests beside the profile; nothing where the version has none.
+    pub(crate) watched: Option<Watched>,
+    /// Examples whose answers were kept when the version was made.
+    golden: Option<Golden>,
     batcher: Batcher,
 }
 
@@ -45,7 +50,11 @@ impl Served {
         let model = pipeline::load_model(store, &version.id())?;
         let signature = Signature::of(model.graph(), &model.input, &model.labels)
             .map_err(|refusal| ServeError::unservable(version.id(), refusal.message))?;
-        let about = about(store, &model, &version)?;
+        let golden = pipeline::golden(store, &version)?;
+        let profile = pipeline::profile_of(store, &version)?;
+        let watched =
+            profile.map(|profile| Watched::new(profile, (&version.name, version.version), &model.labels));
+        let about = about(store, &model, &version, golden.as_ref())?;
         let number = version.version.to_string();
         let metrics = metrics.version(&version.name, &number);
         let graph = model.graph().clone();
@@ -60,6 +69,8 @@ impl Served {
             limits,
             model,
             metrics,
+            watched,
+            golden,
             batcher,
         })
     }
@@ -98,6 +109,42 @@ impl Served {
         Ok(())
     }
 
+    /// Lets the served path answer the golden examples, one by one and together, and compares with what the trained model
+    /// answered.
+    ///
+    /// Errors   an answer that differs by more than the tolerance: the first, with what was expected and found.
+    pub(crate) fn prove(&self) -> Result<(), Refusal> {
+        let Some(golden) = &self.golden else { return Ok(()) };
+        let count = golden.inputs.shape()[0];
+        for together in [1, count] {
+            let mut found = Vec::new();
+            for from in (0..count).step_by(together) {
+                let rows = from * self.signature.row_len..(from + together) * self.signature.row_len;
+                let values = match self.signature.dtype {
+                    DType::U8 => Values::U8(Bytes::copy_from_slice(&golden.inputs.values::<u8>()[rows])),
+                    _ => Values::F32(golden.inputs.values::<f32>()[rows].to_vec()),
+                };
+                found.extend(
+                    self.batcher
+                        .answer_blocking(Examples { values, count: together })?
+                        .numbers
+                        .swap_remove(0),
+                );
+            }
+            let report =
+                golden.compare(&found).map_err(|mistake| Refusal::new(Kind::Unavailable, mistake.message))?;
+            if let Some(mistake) = report.mistake(&self.id()) {
+                return Err(Refusal::new(Kind::Unavailable, mistake.message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Questions that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.batcher.waiting()
+    }
+
     /// Counts a request that ended with `status`.
     pub(crate) fn count(&self, status: u16, examples: usize, took: Duration) {
         self.metrics.request(status, examples, took);
@@ -106,6 +153,9 @@ impl Served {
     /// Brings the gauges up to date, before they are read.
     pub(crate) fn refresh_gauges(&self) {
         self.metrics.waiting.set(self.batcher.waiting() as i64);
+        if let Some(watched) = &self.watched {
+            self.metrics.drift(&watched.verdict());
+        }
     }
 }
 
@@ -117,7 +167,12 @@ impl Drop for Served {
 }
 
 /// What a client may know of a version besides its tensors.
-fn about(store: &Store, model: &LoadedModel, version: &store::ModelVersion) -> Result<Value, ServeError> {
+fn about(
+    store: &Store,
+    model: &LoadedModel,
+    version: &store::ModelVersion,
+    golden: Option<&Golden>,
+) -> Result<Value, ServeError> {
     let manifest = store.model(&version.id())?.manifest;
     let annotations = store.about(version)?;
     let parents: Vec<Value> = store
@@ -134,5 +189,7 @@ fn about(store: &Store, model: &LoadedModel, version: &store::ModelVersion) -> R
         "licence": annotations.licence,
         "description": annotations.description,
         "parents": parents,
+        // Proved before the first request; null where the version left none to prove it by.
+        "golden_examples": golden.map(|golden| golden.inputs.shape()[0]),
     }))
 }

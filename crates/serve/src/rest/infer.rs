@@ -1,6 +1,5 @@
 //! `POST /v2/models/{name}/infer`.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Body;
@@ -12,8 +11,8 @@ use super::body::whole;
 use super::reply::{ErrorBody, JSON_LEN, json_len};
 use crate::app::App;
 use crate::error::Refusal;
-use crate::model::Served;
 use crate::protocol::{AnswerBody, QuestionBody, parse, write};
+use crate::rollout::Picked;
 
 /// Answers a question to a model. A model that follows an alias is also reached at `/v2/models/{name}/versions/{version}/infer`.
 #[utoipa::path(
@@ -37,11 +36,12 @@ use crate::protocol::{AnswerBody, QuestionBody, parse, write};
 )]
 pub(super) async fn infer(app: &App, name: &str, version: Option<&str>, request: Request) -> Response {
     let arrived = Instant::now();
-    let served = match app.pick(request.headers(), name, version) {
-        Ok(served) => served,
+    let picked = match app.pick(request.headers(), name, version) {
+        Ok(picked) => picked,
         Err(refusal) => return refusal.into_response(),
     };
-    let answered = answer(app, &served, request, arrived).await;
+    let served = &picked.served;
+    let answered = answer(app, &picked, request, arrived).await;
     let (status, examples) = match &answered {
         Ok((_, examples)) => (200, *examples),
         Err(refusal) => (refusal.kind.status(), 0),
@@ -56,15 +56,16 @@ pub(super) async fn infer(app: &App, name: &str, version: Option<&str>, request:
 /// The answer and how many examples it is for.
 async fn answer(
     app: &App,
-    served: &Arc<Served>,
+    picked: &Picked,
     request: Request,
     arrived: Instant,
 ) -> Result<(Response, usize), Refusal> {
+    let served = &picked.served;
     let json_len = json_len(request.headers())?;
     let (head, body) = request.into_parts();
     let body = whole(&head.headers, body, app.body_max).await?;
-    let question = parse(&served.signature, &body, json_len, served.limits.request_rows_max)?;
-    let answer = served.answer(&question, arrived).await?;
+    let mut question = parse(&served.signature, &body, json_len, served.limits.request_rows_max)?;
+    let answer = app.answer(picked, &mut question, arrived).await?;
     let written = write((&served.name, &served.version), &served.signature, &question, &answer)?;
     let mut response = Response::new(Body::from(written.body));
     let headers = response.headers_mut();

@@ -131,7 +131,7 @@ pub(super) fn model_ready(app: &App, headers: &HeaderMap, name: &str, version: O
 )]
 pub(super) fn model(app: &App, headers: &HeaderMap, name: &str, version: Option<&str>) -> Response {
     let served = match app.pick(headers, name, version) {
-        Ok(served) => served,
+        Ok(picked) => picked.served,
         Err(refusal) => return refusal.into_response(),
     };
     let signature = &served.signature;

@@ -18,6 +18,7 @@ use crate::error::{Kind, Refusal};
 use crate::model::Served;
 use crate::predict::{Form, read};
 use crate::protocol::{Answer, Question};
+use crate::rollout::Picked;
 
 /// A body of this many bytes is read beside the connections' threads: a large picture takes long to decode.
 const ASIDE_MIN: usize = 64 << 10;
@@ -91,12 +92,13 @@ pub(super) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
         Some((name, version)) => (name, decoded(version)),
         None => (path, None),
     };
-    let served = decoded(name).ok_or_else(|| Refusal::unknown("that is no model's name"));
-    let served = match served.and_then(|name| app.pick(request.headers(), &name, version.as_deref())) {
-        Ok(served) => served,
+    let name = decoded(name).ok_or_else(|| Refusal::unknown("that is no model's name"));
+    let picked = match name.and_then(|name| app.pick(request.headers(), &name, version.as_deref())) {
+        Ok(picked) => picked,
         Err(refusal) => return refusal.into_response(),
     };
-    let answered = answer(&app, &served, request, arrived).await;
+    let served = &picked.served;
+    let answered = answer(&app, &picked, request, arrived).await;
     let (status, examples) = match &answered {
         Ok((_, examples)) => (200, *examples),
         Err(refusal) => (refusal.kind.status(), 0),
@@ -107,10 +109,11 @@ pub(super) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
 
 async fn answer(
     app: &App,
-    served: &Arc<Served>,
+    picked: &Picked,
     request: Request,
     arrived: Instant,
 ) -> Result<(Response, usize), Refusal> {
+    let served = &picked.served;
     let (head, body) = request.into_parts();
     let media = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = Form::of_media(media).ok_or_else(|| {
@@ -127,8 +130,8 @@ async fn answer(
         let reading = tokio::task::spawn_blocking(move || read(&aside.model, form, &body, rows_max));
         reading.await.unwrap_or_else(|_| Err(Refusal::new(Kind::Internal, "reading the body failed")))?
     };
-    let question = Question { id: String::new(), examples, wanted: Vec::new(), timeout: None };
-    let answer = served.answer(&question, arrived).await?;
+    let mut question = Question { id: String::new(), examples, wanted: Vec::new(), timeout: None };
+    let answer = app.answer(picked, &mut question, arrived).await?;
     let predictions = predictions(served, &answer);
     let document =
         Predictions { model: &served.name, version: &served.version, predictions, ignored_columns };
