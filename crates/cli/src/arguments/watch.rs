@@ -25,6 +25,9 @@ pub(crate) struct Watch {
     /// A JSON document that says whether what comes in has drifted: {"alarm": true}; it may not be there yet
     #[arg(long, value_name = "FILE")]
     pub(crate) drift_report: Option<PathBuf>,
+    /// Judge the requests that `serve --log` keeps, in FOLDER or beside the store, by the profile of the version that serves
+    #[arg(long, value_name = "FOLDER", num_args = 0..=1, conflicts_with = "drift_report")]
+    pub(crate) requests: Option<Option<PathBuf>>,
     /// Threads to compute with; the result does not depend on it [default: all processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

@@ -7,7 +7,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use base::{Diagnostic, Digest};
+use monitor::{LOG_FOLDER, ReviewOptions, Settings, review};
 use pipeline::{Deployment, DeploymentOutcome, Due, Order, RunError, RunOptions, RunReport};
+use scheme::{Deploy, ResolvedScheme};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Event, Rollout, Store, StoreError};
@@ -93,8 +95,18 @@ fn existing(arguments: &Watch) -> Result<Option<Store>, Failure> {
 
 /// Looks, and does what is due.
 fn look(arguments: &Watch, store: &Store, interrupt: &Interrupt) -> Result<Look, Failure> {
-    let drift = arguments.drift_report.as_deref().map(drift).transpose()?.flatten();
     let Checked { scheme, sources, .. } = arguments.scheme.resolve(&arguments.store)?;
+    let drift = match (&arguments.drift_report, &arguments.requests) {
+        (Some(report), _) => drift(report)?,
+        (None, Some(folder)) => {
+            let folder = match folder {
+                Some(folder) => folder.clone(),
+                None => arguments.store.place()?.folder().join(LOG_FOLDER),
+            };
+            drifted(store, &scheme, &folder)?
+        }
+        (None, None) => None,
+    };
     let due = pipeline::due(&scheme, Some(store), drift);
     let order = match due.map_err(|error| Failure::of_run(error, sources, String::new))? {
         Due::Nothing(decided) => return Ok(Look::Nothing(Box::new(decided))),
@@ -156,6 +168,25 @@ fn carry_out(
         }
         Err(error) => Err(Failure::of_run(error, sources, String::new)),
     }
+}
+
+/// Requests of the newest window that is judged.
+const WINDOW: usize = 1000;
+
+/// The digest that names the drift of the requests to the version that serves, if they raise an alarm: once for each version, so
+/// that an alarm asks for one new model and not for one at every look.
+fn drifted(store: &Store, scheme: &ResolvedScheme, folder: &Path) -> Result<Option<Digest>, Failure> {
+    let alias = scheme.deploy.as_ref().map_or(Deploy::ALIAS, |deploy| &deploy.alias);
+    let Ok(version) = store.resolve(&format!("{}@{alias}", scheme.name)) else { return Ok(None) };
+    let Some(profile) = pipeline::profile_of(store, &version)? else { return Ok(None) };
+    let options = ReviewOptions {
+        model: version.name.clone(),
+        version: version.version,
+        window: WINDOW,
+        settings: Settings::default(),
+    };
+    let found = review(folder, &profile, None, &options)?;
+    Ok(found.newest.alarm.then(|| Digest::of(format!("requests to {}", version.id()).as_bytes())))
 }
 
 /// What a report of drift must say; more may stand in it.

@@ -15,6 +15,9 @@ use crate::samples::{houses_scheme, photos, png};
 /// No answer and no switch takes as long on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A scheme of photos, 16 x 16.
+const PHOTOS: &str = "inherits = [\"vision/classifier\"]\n[data]\nsource = \"photos\"\nchannels = 1\nheight = 16\nwidth = 16\n[train]\nepochs = 2\n";
+
 /// A running server; it is killed with the test.
 struct Served {
     child: Child,
@@ -109,8 +112,7 @@ impl Reply {
 fn photo_place() -> Place {
     let place = Place::new();
     photos(&place);
-    let scheme = "inherits = [\"vision/classifier\"]\n[data]\nsource = \"photos\"\nchannels = 1\nheight = 16\nwidth = 16\n[train]\nepochs = 2\n";
-    place.write("photos.toml", scheme);
+    place.write("photos.toml", PHOTOS);
     place.heirloom("run photos.toml --quiet").done();
     place
 }
@@ -453,4 +455,44 @@ fn logged_requests_are_there_to_monitor() {
     place.write("labels.csv", "id,label\nr0,cat\nr1,dog\nr2,dog\n");
     let seen = place.heirloom("monitor photos --labels labels.csv --json").json();
     assert_eq!(seen["records"]["read"].as_u64().or(seen["requests"].as_u64()), Some(31), "{seen}");
+}
+
+/// The loop closes: drift in what a server is asked makes `watch` train a new model, once.
+#[test]
+fn drifted_requests_call_for_a_new_model_once() {
+    let place = Place::new();
+    for (class, name) in ["cat", "dog"].into_iter().enumerate() {
+        for number in 0..150u32 {
+            let picture = image::GrayImage::from_fn(16, 16, |x, y| {
+                let grain = (x * 31 + y * 17 + number * 97 + x * y * number) % 53;
+                image::Luma([if (x < 8) == (class == 0) { 200 + grain as u8 } else { grain as u8 }])
+            });
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            picture.write_to(&mut bytes, image::ImageFormat::Png).expect("memory");
+            place.write(&format!("photos/{name}/{number}.png"), bytes.into_inner());
+        }
+    }
+    let split = "split = { train = 0.5, validation = 0.1, test = 0.4 }";
+    place.write("photos.toml", PHOTOS.replace("[train]", &format!("{split}\n[train]")));
+    place.heirloom("run photos.toml --quiet").done();
+    place.heirloom("model promote photos@1 --to production").done();
+    let mut served = Served::start(&place, "photos --log");
+    for number in 0..150u64 {
+        // Far darker than anything that it learned from.
+        let pixels: Vec<u64> = (0..256).map(|at| (at * 7 + number * 13) % 31).collect();
+        let input = json!({ "name": "image", "shape": [1, 1, 16, 16], "datatype": "UINT8", "data": pixels });
+        let body = json!({ "inputs": [input] }).to_string();
+        assert_eq!(served.post("/v2/models/photos/infer", "application/json", body.as_bytes()).status, 200);
+    }
+    let sent = Command::new("kill").args(["-TERM", &served.child.id().to_string()]).status();
+    assert!(sent.expect("kill exists").success());
+    served.hear("ending");
+    served.child.wait().expect("a child");
+    assert_eq!(place.heirloom("monitor photos@1").status, Some(3));
+    let scheme = std::fs::read_to_string(place.path().join("photos.toml")).expect("a scheme");
+    place.write("photos.toml", scheme + "[deploy]\nalias = \"production\"\n");
+    let made = place.heirloom("watch photos.toml --once --quiet --requests --set seed=2").done();
+    assert!(made.contains("photos@2 for new") && made.contains("from photos@1"), "{made}");
+    let again = place.heirloom("watch photos.toml --once --requests --set seed=2").done();
+    assert!(again.contains("nothing to do"), "{again}");
 }

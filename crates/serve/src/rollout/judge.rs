@@ -122,8 +122,8 @@ mod tests {
     fn tally(requests: u64, wrong_of_class: u64) -> Tally {
         let mut tally = Tally::default();
         for number in 0..requests {
-            tally.old(false, TICK);
-            tally.new(false, TICK);
+            tally.count_old(false, TICK);
+            tally.count_new(false, TICK);
             let class = number % 10;
             tally.compared(&class.to_string(), class != wrong_of_class);
         }
@@ -154,11 +154,11 @@ mod tests {
     fn failures_and_times_count() {
         let plan = Canary::default();
         let mut failing = tally(150, 99);
-        (0..50).for_each(|_| failing.new(true, TICK));
+        (0..50).for_each(|_| failing.count_new(true, TICK));
         let Judgement::GoBack { reason } = judge(&plan, 5, &failing, LONG) else { panic!("back") };
         assert!(reason.starts_with("50 of 200 requests failed"), "{reason}");
         let mut slow = tally(190, 99);
-        (0..10).for_each(|_| slow.new(false, Duration::from_millis(20)));
+        (0..10).for_each(|_| slow.count_new(false, Duration::from_millis(20)));
         let Judgement::GoBack { reason } = judge(&plan, 5, &slow, LONG) else { panic!("back") };
         assert!(reason.contains("p99"), "{reason}");
     }

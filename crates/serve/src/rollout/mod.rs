@@ -102,7 +102,7 @@ impl Trial {
     /// Counts a request of the version on trial.
     fn count_new(&self, failed: bool, took: Duration) {
         let mut tally = self.tally();
-        tally.new(failed, took);
+        tally.count_new(failed, took);
         let requests = tally.new.requests;
         drop(tally);
         if requests == self.plan.requests_min || requests.is_multiple_of(JUDGED_EVERY) {
@@ -143,9 +143,9 @@ impl Part {
     ) {
         let trial = &self.trial;
         match &self.role {
-            Role::Old => trial.tally().old(failed(answer), took),
+            Role::Old => trial.tally().count_old(failed(answer), took),
             Role::Copied => {
-                trial.tally().old(failed(answer), took);
+                trial.tally().count_old(failed(answer), took);
                 self.copy(served.clone(), trial.served.clone(), question, answer, true);
             }
             Role::New { old } => {

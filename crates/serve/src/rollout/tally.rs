@@ -43,11 +43,11 @@ impl Side {
 }
 
 impl Tally {
-    pub(super) fn old(&mut self, failed: bool, took: Duration) {
+    pub(super) fn count_old(&mut self, failed: bool, took: Duration) {
         self.old.count(failed, took);
     }
 
-    pub(super) fn new(&mut self, failed: bool, took: Duration) {
+    pub(super) fn count_new(&mut self, failed: bool, took: Duration) {
         self.new.count(failed, took);
     }
 
