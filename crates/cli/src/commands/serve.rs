@@ -37,7 +37,8 @@ pub(crate) fn serve(arguments: &Serve) -> Result<(), Failure> {
         tls: tls(arguments)?,
         body_max: (arguments.body_max as usize) << 20,
         connections_max: arguments.connections as usize,
-        connection_threads: threads(None),
+        // Reading and writing takes a small part of what computing does.
+        connection_threads: threads(None).div_ceil(2),
         follow_every: FOLLOW_EVERY,
         drain: DRAIN,
     };

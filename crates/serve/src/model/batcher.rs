@@ -1,7 +1,7 @@
 //! The threads that compute the answers of one version of a model.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ const HERE_MAX: Duration = Duration::from_millis(1);
 /// Computes answers, several questions at a time.
 pub(crate) struct Batcher {
     shared: Arc<Shared>,
+    /// Questions that are being answered.
+    asking: AtomicUsize,
     /// Whether a lone question may be computed on the thread that brought it.
     here: AtomicBool,
 }
@@ -67,7 +69,7 @@ impl Batcher {
             (0..workers).map(|_| plan()).collect::<Result<_, _>>().map_err(pipeline::RunError::from)?;
         let shared = Arc::new(Shared { queue: Queue::new(bounds), graph, signature, plans, metrics });
         // From here on a failure drops the batcher, which ends the workers that have started.
-        let batcher = Batcher { shared, here: AtomicBool::new(false) };
+        let batcher = Batcher { shared, asking: AtomicUsize::new(0), here: AtomicBool::new(false) };
         for number in 0..workers {
             let shared = batcher.shared.clone();
             let thread = std::thread::Builder::new().name(format!("{name} {number}"));
@@ -86,7 +88,8 @@ impl Batcher {
     ) -> Result<Answer, Refusal> {
         let (reply, answer) = oneshot::channel();
         let job = Job { examples, reply, queued: Instant::now(), deadline };
-        match self.turn(&job) {
+        let _asking = Asking::one_more(&self.asking);
+        match self.turn(&job).await {
             Some(_turn) => self.shared.compute(&mut vec![job]),
             None => self.shared.queue.push(job)?,
         }
@@ -105,10 +108,15 @@ impl Batcher {
         answer.blocking_recv().unwrap_or_else(|_| Err(failed()))
     }
 
-    /// The right to compute `job` at once, where it is.
-    fn turn(&self, job: &Job) -> Option<Turn<'_>> {
-        let may = job.examples.count <= BATCHES[0] && self.here.load(Ordering::Relaxed);
-        if may { self.shared.queue.turn() } else { None }
+    /// The right to compute `job` at once, where it is, if nobody else asks. Whoever has sent a question by now is heard first: those
+    /// who come together had better be answered together.
+    async fn turn(&self, job: &Job) -> Option<Turn<'_>> {
+        let lone = || self.asking.load(Ordering::Relaxed) == 1;
+        if job.examples.count > BATCHES[0] || !self.here.load(Ordering::Relaxed) || !lone() {
+            return None;
+        }
+        tokio::task::yield_now().await;
+        if lone() { self.shared.queue.turn() } else { None }
     }
 
     /// Lets questions that took as long as `took` be computed where they arrive, if that is short.
@@ -119,6 +127,22 @@ impl Batcher {
     /// Examples that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.shared.queue.rows()
+    }
+}
+
+/// Counts a question while it is being answered, also where its asker goes away.
+struct Asking<'a>(&'a AtomicUsize);
+
+impl<'a> Asking<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Asking(count)
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

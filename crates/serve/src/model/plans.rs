@@ -10,8 +10,9 @@ use tensor::{DType, Tensor};
 use super::queue::Job;
 use crate::protocol::{Answer, Values};
 
-/// Examples of each plan, ascending. One vector of the widest instructions holds 16.
-pub(super) const BATCHES: [usize; 2] = [16, 64];
+/// Examples of each plan, ascending. One vector of the widest instructions holds 16, and a kernel's tile two of them: larger batches
+/// save little, and make those wait longer that come together.
+pub(super) const BATCHES: [usize; 2] = [16, 32];
 
 /// Plans for several batch sizes, each with its own memory.
 pub(super) struct Plans {

@@ -12,7 +12,7 @@ use tensor::DType;
 use utoipa::ToSchema;
 
 use super::answer::{Answer, Column, columns, length_prefixed};
-use super::numbers::numbers;
+use super::numbers::{numbers, plain_bytes};
 use super::question::{Examples, Question, RawTensor, Values, examples, outputs};
 use super::signature::Signature;
 use crate::error::{Kind, Refusal};
@@ -136,7 +136,10 @@ fn from_json(signature: &Signature, data: &RawValue, count: usize) -> Result<Val
     let wanted = count * signature.row_len;
     let wrong = |error| Refusal::invalid(format!("`data` of input `{}`: {error}", signature.input.name));
     match signature.dtype {
-        DType::U8 => numbers(data, wanted).map(|values: Vec<u8>| Values::U8(values.into())).map_err(wrong),
+        DType::U8 => plain_bytes(data, wanted)
+            .map_or_else(|| numbers(data, wanted), Ok)
+            .map(|values: Vec<u8>| Values::U8(values.into()))
+            .map_err(wrong),
         _ => numbers(data, wanted).map(Values::F32).map_err(wrong),
     }
 }
@@ -292,6 +295,30 @@ mod tests {
             let found = question(&text).expect("a question");
             let Values::F32(values) = found.examples.values else { panic!("floats") };
             assert_eq!((values, found.id.as_str(), found.wanted.len()), (vec![1.0, 2.0, 3.0, 4.5], "7", 2));
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_alike_on_both_ways() {
+        for data in [
+            "[0,255,7,10]",
+            "[[ 0 , 255 ],[7,\n10]]",
+            "[0,255,7,-0]",
+            "[0,255,7,1e1]",
+            "[0,256,7,10]",
+            "[0,1000000000000,7,10]",
+            "[0,255,7]",
+            "[0,1,2,3,4]",
+            "7",
+            "[0,255,7,null]",
+            "[]",
+        ] {
+            let raw = serde_json::from_str::<&RawValue>(data).expect("JSON");
+            let slow: Result<Vec<u8>, String> = numbers(raw, 4);
+            match plain_bytes(raw, 4) {
+                Some(quick) => assert_eq!(Ok(quick), slow, "{data}"),
+                None => assert!(slow.is_err() || data.contains(['-', 'e']), "{data}"),
+            }
         }
     }
 
