@@ -42,6 +42,7 @@ CHECKS = (
     signing.signatures,
     signing.bill_of_materials,
     serving.triton_client,
+    serving.encrypted,
     serving.malformed,
     serving.description,
     serving.switches,
@@ -54,7 +55,7 @@ CHECKS = (
 
 # What needs the store that another check fills.
 NEEDS = {"onnx_agreement": "main_job", "head_only": "main_job", "killed_switches": "switches"}
-NEEDS |= dict.fromkeys(("triton_client", "malformed", "description"), "main_job")
+NEEDS |= dict.fromkeys(("triton_client", "encrypted", "malformed", "description"), "main_job")
 NEEDS |= dict.fromkeys(("executable_alone", "folder_elsewhere", "image_layout", "manifests"), "main_job")
 
 

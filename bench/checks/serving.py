@@ -5,6 +5,7 @@ import json
 import random
 import re
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -26,7 +27,7 @@ class Server:
         self.heard, self.changed = [], threading.Condition()
         threading.Thread(target=self.listen, daemon=True).start()
         line = self.wait("listening: REST")
-        self.rest = re.search(r"http://([\d.:]+)", line)[1]
+        self.rest = re.search(r"https?://([\d.:]+)", line)[1]
         self.grpc = re.search(r"gRPC ([\d.:]+)", line)[1]
 
     def listen(self):
@@ -69,6 +70,38 @@ def triton_client(session):
         done = subprocess.run([*command, "--http", server.rest, "--grpc", server.grpc], capture_output=True, text=True)
     require(done.returncode == 0, f"{done.stdout[-600:]} {done.stderr[-1200:]}")
     return f"{done.stdout.count('ok ')} answers as the protocol says"
+
+
+def encrypted(session):
+    """Both ports speak TLS with a certificate of one's own, and nothing else; keys let their holders in."""
+    require(PYTHON.exists(), "target/serving-venv is missing: run bench/peers/setup.sh serving")
+    certificate, key = session.folder / "certificate.pem", session.folder / "key.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    made = session.start("key", "api", "client", "--json").document()
+    access = session.folder / "access.toml"
+    access.write_text(f'[key.client]\nsha256 = "{made["sha256"]}"\n')
+    arguments = ["mnist", "--tls-certificate", certificate, "--tls-key", key, "--access", access]
+    with Server(session, session.main_store, *arguments) as server:
+        ports = [address.rsplit(":", 1)[1] for address in (server.rest, server.grpc)]
+        context = ssl.create_default_context(cafile=certificate)
+        for bearer, expected in ((made["key"], 200), ("hk_wrong", 401)):
+            connection = http.client.HTTPSConnection("localhost", ports[0], timeout=PATIENCE, context=context)
+            connection.request("GET", "/v2/models/mnist", headers={"Authorization": f"Bearer {bearer}"})
+            status = connection.getresponse().status
+            require(status == expected, f"status {status} instead of {expected}")
+        plain = http.client.HTTPConnection("localhost", ports[0], timeout=PATIENCE)
+        try:
+            plain.request("GET", "/v2/health/live")
+            raise Failed(f"plain HTTP was answered: {plain.getresponse().status}")
+        except (OSError, http.client.HTTPException):
+            pass
+        script = "import sys, tritonclient.grpc as g\nc = g.InferenceServerClient(sys.argv[1], ssl=True, root_certificates=sys.argv[2])\n"
+        script += "print(c.is_model_ready('mnist', headers={'authorization': 'Bearer ' + sys.argv[3]}))"
+        command = [PYTHON, "-c", script, f"localhost:{ports[1]}", certificate, made["key"]]
+        done = subprocess.run(command, capture_output=True, text=True)
+        require(done.stdout.strip() == "True", f"gRPC over TLS: {done.stdout} {done.stderr[-500:]}")
+    return "REST and gRPC, with a key and without"
 
 
 def malformed(session):

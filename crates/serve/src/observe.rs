@@ -11,6 +11,8 @@ pub enum Happening {
         rest: std::net::SocketAddr,
         /// Of the gRPC interface, if there is one.
         grpc: Option<std::net::SocketAddr>,
+        /// Whether both are encrypted.
+        encrypted: bool,
     },
     /// A version answers from now on.
     Serving {

@@ -197,7 +197,9 @@ impl Repository {
     pub(crate) fn unload(&self, name: &str) -> Result<(), Refusal> {
         let slots = self.slots.load();
         let slot = slots.get(name).ok_or_else(|| unknown_model(name))?;
+        slot.trial.store(None);
         if let Some(old) = slot.current.swap(None) {
+            old.metrics.share.set(0.0);
             self.observer.tell(Happening::Unloaded { version: old.id() });
         }
         Ok(())

@@ -98,7 +98,8 @@ impl Server {
         let address =
             |listener: &TcpListener| listener.local_addr().map_err(ServeError::io("read a port's number"));
         let (rest_address, grpc_address) = (address(&rest)?, grpc.as_ref().map(address).transpose()?);
-        observer.tell(Happening::Listening { rest: rest_address, grpc: grpc_address });
+        let encrypted = options.tls.is_some();
+        observer.tell(Happening::Listening { rest: rest_address, grpc: grpc_address, encrypted });
         let serving = runtime.spawn(serve(app, rest, grpc, options, observer, ended));
         Ok(Server { rest: rest_address, grpc: grpc_address, end, serving, runtime })
     }
@@ -162,6 +163,10 @@ fn load(repository: &Repository, models: &[String]) -> Result<(), ServeError> {
     let models = match models {
         [] => {
             all = repository.store().list_models()?.into_iter().map(|model| model.newest.name).collect();
+            if all.is_empty() {
+                let mistake = Diagnostic::new("nothing-to-serve", "the store holds no model to serve");
+                return Err(ServeError::Mistake(mistake.help("`heirloom run SCHEME` makes one")));
+            }
             &all
         }
         some => some,

@@ -98,9 +98,10 @@ fn wrong_file(path: &Path, reason: &str) -> Failure {
 /// One line for people.
 fn line(happening: &Happening) -> String {
     let text = match happening {
-        Happening::Listening { rest, grpc: None } => format!("listening: REST http://{rest}/v2"),
-        Happening::Listening { rest, grpc: Some(grpc) } => {
-            format!("listening: REST http://{rest}/v2, gRPC {grpc}")
+        Happening::Listening { rest, grpc, encrypted } => {
+            let scheme = if *encrypted { "https" } else { "http" };
+            let grpc = grpc.map(|address| format!(", gRPC {address}")).unwrap_or_default();
+            format!("listening: REST {scheme}://{rest}/v2{grpc}")
         }
         Happening::Serving { version, replaced: None } => format!("serving {version}"),
         Happening::Serving { version, replaced: Some(old) } => format!("serving {version} in place of {old}"),

@@ -59,7 +59,7 @@ impl Served {
         let metrics = metrics.version(&version.name, &number);
         let graph = model.graph().clone();
         let batcher = Batcher::start(&version.id(), graph, &signature, limits, metrics.clone())?;
-        metrics.loaded.set(1);
+        metrics.loaded.inc();
         Ok(Served {
             name: version.name,
             number: version.version,
@@ -161,8 +161,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        self.metrics.loaded.set(0);
-        self.metrics.share.set(0.0);
+        self.metrics.loaded.dec();
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn people() -> Response {
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}\
-code{background:#8882;padding:.1em .3em;border-radius:.2em;overflow-wrap:anywhere}dt{margin-top:1em}dd{margin-left:1rem}\
+code{background:#8882;padding:.1em .3em;border-radius:.2em;overflow-wrap:anywhere}pre{white-space:pre-wrap}dt{margin-top:1em}dd{margin-left:1rem}\
 :root{color-scheme:light dark}";
 
 /// Every path with what it does, without scripts.
@@ -65,7 +65,7 @@ fn page(description: &Description) -> String {
                 operation.summary.as_deref().or(operation.description.as_deref()).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ =
-                write!(html, "<dt><code>{method} {}</code></dt><dd>{}</dd>", escaped(path), escaped(summary));
+                write!(html, "<dt><code>{method} {}</code></dt><dd>{}</dd>", escaped(path), told(summary));
         }
     }
     html += "</dl><p>A question to a model, and a picture:</p>\
@@ -78,6 +78,16 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
     [("GET", &item.get), ("POST", &item.post)]
         .into_iter()
         .filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+/// A sentence, with what stands in backticks as code.
+fn told(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let part = |(number, part): (usize, &str)| match number % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    };
+    parts.map(part).collect()
 }
 
 fn escaped(text: &str) -> String {
