@@ -17,6 +17,15 @@ use crate::program::{BufferSpec, Program};
 use crate::step::{Pieces, Results, Step};
 use crate::training_graph::state_pairs;
 
+/// Whether the constants of a graph are replaced from time to time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Constants {
+    /// They stay as they are.
+    Fixed,
+    /// They may be.
+    Replaced,
+}
+
 /// A program with what is needed to fill it and to read its results.
 pub(crate) struct Lowered {
     pub(crate) program: Program,
@@ -31,8 +40,10 @@ pub(crate) fn lower(
     batch: usize,
     level: Level,
     keep: &[ValueId],
+    constants: Constants,
 ) -> Result<Lowered, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
+    cx.fixed = constants == Constants::Fixed;
     kernels::load::lower_inputs(&mut cx);
     for (id, _) in graph.nodes() {
         if !cx.is_done(id) && cx.live[id.0 as usize] {
@@ -86,6 +97,8 @@ pub(crate) struct Lowering<'g> {
     users: Vec<Vec<NodeId>>,
     keep: Vec<ValueId>,
     deferred: BTreeMap<NodeId, Deferred>,
+    /// Whether the constants stay as they are.
+    fixed: bool,
 }
 
 /// How a node will be lowered when the walk reaches it, as settled by an earlier node of its pattern.
@@ -129,12 +142,20 @@ impl<'g> Lowering<'g> {
             users,
             keep,
             deferred: BTreeMap::new(),
+            fixed: false,
         })
     }
 
     /// How a value lies in memory.
     pub(crate) fn layout(&self, value: ValueId) -> Layout {
         self.layouts[value.0 as usize].clone()
+    }
+
+    /// Whether a value is a constant that stays as it is, of finite numbers.
+    pub(crate) fn is_fixed_and_finite(&self, value: ValueId) -> bool {
+        let finite =
+            |tensor: &Tensor| tensor.get::<f32>().is_some_and(|all| all.iter().all(|x| x.is_finite()));
+        self.fixed && self.constants.get(&value).is_some_and(finite)
     }
 
     /// Whether there is one of this value per example.

@@ -10,13 +10,14 @@ use crate::feed::Feed;
 use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::layout::Layout;
-use crate::lower::{Lowered, lower};
+use crate::lower::{Constants, Lowered, lower};
 use crate::program::{Flow, Schedule};
 use crate::trainer::Options;
 
 /// A graph ready to run forwards.
 pub struct Predictor {
     graph: Arc<Graph>,
+    constants: Constants,
     lowered: Lowered,
     options: Options,
     outputs: Vec<(ValueId, Slot, Vec<usize>)>,
@@ -25,21 +26,26 @@ pub struct Predictor {
 impl Predictor {
     /// Plans `graph`. Errors unless it has one input and every output has one value per example.
     pub fn new(graph: &Graph, options: Options) -> Result<Self, EngineError> {
-        Predictor::shared(Arc::new(graph.clone()), options)
+        Predictor::planned(Arc::new(graph.clone()), options, Constants::Replaced)
     }
 
-    /// As [`Predictor::new`] for several plans of one graph, which hold its constants once beside their own.
+    /// As [`Predictor::new`] for several plans of one graph, which hold its constants once beside their own. They cannot be
+    /// replaced.
     pub fn shared(graph: Arc<Graph>, options: Options) -> Result<Self, EngineError> {
+        Predictor::planned(graph, options, Constants::Fixed)
+    }
+
+    fn planned(graph: Arc<Graph>, options: Options, constants: Constants) -> Result<Self, EngineError> {
         if graph.inputs.len() != 1 {
             return Err(EngineError::Form(format!("expected one input, found {}", graph.inputs.len())));
         }
-        let lowered = lower(&graph, options.batch, options.level, &graph.outputs)?;
+        let lowered = lower(&graph, options.batch, options.level, &graph.outputs, constants)?;
         let outputs = graph.outputs.iter().map(|&id| match lowered.places.get(&id) {
             Some((slot, Layout::Lanes { features })) => Ok((id, *slot, features.clone())),
             _ => Err(EngineError::Form(format!("output {} has no value per example", graph.value(id).name))),
         });
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
-        Ok(Predictor { graph, lowered, options, outputs })
+        Ok(Predictor { graph, constants, lowered, options, outputs })
     }
 
     /// Bytes of the arena: weights and activations.
@@ -54,6 +60,9 @@ impl Predictor {
 
     /// Replaces constants by name. Errors, and changes nothing, where a name is unknown or a type differs.
     pub fn set_constants(&mut self, constants: &[(String, Tensor)]) -> Result<(), EngineError> {
+        if self.constants == Constants::Fixed {
+            return Err(EngineError::State("the constants of a shared plan stay as they are".to_owned()));
+        }
         let mut found = Vec::new();
         for (name, tensor) in constants {
             let value = self.graph.find_value(name).filter(|&id| self.graph.value(id).constant.is_some());

@@ -8,7 +8,7 @@ use crate::feed::Feed;
 use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::layout::Layout;
-use crate::lower::{Lowered, lower};
+use crate::lower::{Constants, Lowered, lower};
 use crate::program::{Flow, Schedule};
 use crate::training_graph::TrainingGraph;
 
@@ -46,8 +46,13 @@ pub struct Trainer {
 impl Trainer {
     /// Plans `graph` and gives it memory.
     pub fn new(graph: TrainingGraph, options: Options) -> Result<Self, EngineError> {
-        let lowered =
-            lower(&graph.graph, options.batch, options.level, &[graph.loss, graph.prediction, graph.target])?;
+        let lowered = lower(
+            &graph.graph,
+            options.batch,
+            options.level,
+            &[graph.loss, graph.prediction, graph.target],
+            Constants::Replaced,
+        )?;
         Ok(Trainer { graph, lowered, options })
     }
 

@@ -1,5 +1,7 @@
 //! One batch of the main job's network against the same training graph computed in `f64` by the references.
 
+use std::sync::Arc;
+
 use engine::{
     Feed, Flow, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, Targets, Trainer, training_graph,
 };
@@ -87,20 +89,23 @@ fn an_example_gets_the_same_bytes_in_any_company() {
     let graph = support::mnist_graph();
     let pixels: Vec<u8> =
         (0..17 * 784).map(|at| (Random::new(3, "pixels").word(0, at) >> 24) as u8).collect();
-    let answers = |batch: usize, order: &[u32], level: Level| {
-        let mut predictor = Predictor::new(&graph, Options { batch, threads: 1, level }).expect("lowers");
+    let shared = Arc::new(graph.clone());
+    let answers = |batch: usize, order: &[u32], level: Level, fixed: bool| {
+        let options = Options { batch, threads: 1, level };
+        let predictor =
+            if fixed { Predictor::shared(shared.clone(), options) } else { Predictor::new(&graph, options) };
         let feed = Feed { rows: Rows::U8(&pixels), row_len: 784, targets: Targets::None };
-        predictor.run(feed, order).expect("runs").remove(0).values::<f32>().to_vec()
+        predictor.expect("lowers").run(feed, order).expect("runs").remove(0).values::<f32>().to_vec()
     };
     for level in Level::available() {
-        let together = answers(64, &(0..17).collect::<Vec<u32>>(), level);
-        for batch in [1, 2, 3, 16] {
+        let together = answers(64, &(0..17).collect::<Vec<u32>>(), level, false);
+        for (batch, fixed) in [(1, false), (1, true), (2, false), (2, true), (3, true), (16, true)] {
             let apart: Vec<f32> = (0..17)
                 .collect::<Vec<u32>>()
                 .chunks(batch)
-                .flat_map(|rows| answers(16, rows, level))
+                .flat_map(|rows| answers(16, rows, level, fixed))
                 .collect();
-            assert_eq!(apart, together, "{batch} at a time, {level:?}");
+            assert_eq!(apart, together, "{batch} at a time, {level:?}, fixed: {fixed}");
         }
     }
 }

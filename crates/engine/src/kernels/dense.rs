@@ -15,6 +15,10 @@ const ROW_BLOCK: usize = 32;
 /// Up to this many examples are cheaper one by one, with the layer's outputs in the lanes, than as a whole vector of
 /// examples: each weight is read once for a vector of outputs instead of once for every output.
 const FEW: usize = 2;
+/// Rows that are listed at a time.
+const LISTED: usize = 512;
+/// Rows that are fetched ahead of their turn.
+const FETCHED_AHEAD: usize = 6;
 /// By a batch of so many examples it is settled whether a layer is work enough to be cut.
 const USUAL_BATCH: usize = 32;
 /// Vectors of outputs that are summed side by side.
@@ -29,6 +33,8 @@ struct Partial {
     n: usize,
     stride: usize,
     lanes: usize,
+    /// Whether rows that are multiplied by zero may be left out: the weights are finite and stay as they are.
+    sparse: bool,
 }
 
 impl Step for Partial {
@@ -59,8 +65,8 @@ impl Step for Partial {
             let x: *const f32 = cx.memory.at(self.x).add(rows.start * self.lanes);
             let y = cx.memory.at(self.partial).add(piece * self.n * self.lanes);
             if cx.live() <= FEW {
-                let live = cx.live();
-                dispatch!(cx.level => few::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape, live: usize));
+                let (live, sparse) = (cx.live(), self.sparse);
+                dispatch!(cx.level => few::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape, live: usize, sparse: bool));
             } else {
                 dispatch!(cx.level => partial::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
             }
@@ -95,27 +101,48 @@ unsafe fn partial<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usiz
 }
 
 /// As [`partial`] for the first `live` lanes; the lanes behind them, whose examples repeat the first, get its sums. The products of a
-/// sum are added in the same order, so the bytes are the same.
+/// sum are added in the same order, so the bytes are the same. Where `sparse`, rows whose `x` is zero are not read: weights are what
+/// takes the time, a ReLU leaves half of the inputs zero, and a finite weight times zero adds nothing.
 #[inline(always)]
-unsafe fn few<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usize, shape: Shape, live: usize) {
+unsafe fn few<S: Simd>(
+    w: *const f32,
+    x: *const f32,
+    y: *mut f32,
+    rows: usize,
+    shape: Shape,
+    live: usize,
+    sparse: bool,
+) {
     let Shape { n, stride, lanes } = shape;
-    let mut sums = [0f32; COLUMNS * 16]; // the widest vectors hold 16
+    let mut listed = [0u32; LISTED];
     for column in (0..n).step_by(COLUMNS * S::WIDTH) {
         // Rows of the weight are padded to whole vectors, of zeros.
         let vectors = (n - column).div_ceil(S::WIDTH).min(COLUMNS);
         let columns = (n - column).min(COLUMNS * S::WIDTH);
         for lane in 0..live {
+            let mut sums = [0f32; COLUMNS * 16]; // the widest vectors hold 16
             // SAFETY: the caller's; vectors stay inside of the padded row, and `sums` holds all of them.
             unsafe {
                 let (w, x) = (w.add(column), x.add(lane));
-                match vectors {
-                    COLUMNS => few_columns::<S, COLUMNS>(w, stride, x, lanes, rows, sums.as_mut_ptr()),
-                    _ => {
-                        for vector in 0..vectors {
-                            let (from, to) =
-                                (w.add(vector * S::WIDTH), sums.as_mut_ptr().add(vector * S::WIDTH));
-                            few_columns::<S, 1>(from, stride, x, lanes, rows, to);
-                        }
+                for from in (0..rows).step_by(LISTED) {
+                    let mut count = 0;
+                    for row in from..rows.min(from + LISTED) {
+                        listed[count] = row as u32;
+                        count += usize::from(!sparse || *x.add(row * lanes) != 0.0);
+                    }
+                    let listed = &listed[..count];
+                    match vectors {
+                        COLUMNS => few_columns::<S, COLUMNS>(w, stride, x, lanes, listed, sums.as_mut_ptr()),
+                        _ => (0..vectors * S::WIDTH).step_by(S::WIDTH).for_each(|vector| {
+                            few_columns::<S, 1>(
+                                w.add(vector),
+                                stride,
+                                x,
+                                lanes,
+                                listed,
+                                sums.as_mut_ptr().add(vector),
+                            );
+                        }),
                     }
                 }
                 for (at, &sum) in sums[..columns].iter().enumerate() {
@@ -130,22 +157,29 @@ unsafe fn few<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usize, s
     }
 }
 
-/// `to[c] = sum over k < rows of w[k][c] x[k]` for `J` vectors of columns.
+/// `to[c] += sum over the listed rows k of w[k][c] x[k]` for `J` vectors of columns.
 #[inline(always)]
 unsafe fn few_columns<S: Simd, const J: usize>(
     w: *const f32,
     stride: usize,
     x: *const f32,
     lanes: usize,
-    rows: usize,
+    listed: &[u32],
     to: *mut f32,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller's; what is fetched ahead is only a hint.
     unsafe {
         let mut sums = [S::splat(0.0); J];
-        for k in 0..rows {
-            let factor = S::splat(*x.add(k * lanes));
-            let row = w.add(k * stride);
+        for (j, sum) in sums.iter_mut().enumerate() {
+            *sum = S::load(to.add(j * S::WIDTH));
+        }
+        for (at, &k) in listed.iter().enumerate() {
+            if let Some(&ahead) = listed.get(at + FETCHED_AHEAD) {
+                let row = w.add(ahead as usize * stride);
+                (0..J * S::WIDTH).step_by(16).for_each(|line| S::prefetch(row.add(line)));
+            }
+            let factor = S::splat(*x.add(k as usize * lanes));
+            let row = w.add(k as usize * stride);
             for (j, sum) in sums.iter_mut().enumerate() {
                 *sum = S::mul_add(S::load(row.add(j * S::WIDTH)), factor, *sum);
             }
@@ -316,7 +350,8 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> bool {
     let (x, w, bias) = (cx.slot(dense.x), cx.slot(dense.w), dense.bias.map(|bias| cx.slot(bias)));
     let gather = Pieces::of(dense.n, dense.n * lanes * (pieces.count() + 2));
     let parts = pieces.count();
-    cx.push(Partial { x, w, partial, pieces, n: dense.n, stride: dense.stride, lanes });
+    let sparse = cx.is_fixed_and_finite(dense.w);
+    cx.push(Partial { x, w, partial, pieces, n: dense.n, stride: dense.stride, lanes, sparse });
     let y = cx.slot(output);
     cx.push(Gather { partial, parts, bias, relu: relu.is_some(), y, pieces: gather, lanes });
     cx.done(id);

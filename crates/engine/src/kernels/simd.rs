@@ -41,6 +41,10 @@ pub(crate) trait Simd: Copy + 'static {
     /// The mask with the given bits.
     unsafe fn mask(bits: u16) -> Self::M;
 
+    /// Asks for a line of memory that will be read soon. A hint: any address may be given.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
+
     /// The sum of the elements in a fixed order: neighbours pairwise.
     #[inline(always)]
     unsafe fn sum(value: Self::V) -> f32 {
@@ -188,6 +192,11 @@ mod x86 {
             mul_sub_from(a, b, c) => _mm256_fnmadd_ps;
         }
         #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            // SAFETY: a hint reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+        #[inline(always)]
         unsafe fn load(from: *const f32) -> __m256 {
             // SAFETY: the caller gives eight readable elements.
             unsafe { _mm256_loadu_ps(from) }
@@ -252,6 +261,11 @@ mod x86 {
             sqrt(a) => _mm512_sqrt_ps;
             mul_add(a, b, c) => _mm512_fmadd_ps;
             mul_sub_from(a, b, c) => _mm512_fnmadd_ps;
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            // SAFETY: a hint reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> __m512 {
