@@ -44,6 +44,13 @@ pub enum Happening {
         /// Which limit, with the figures.
         reason: String,
     },
+    /// A version that answers must not be used any more.
+    RecalledServing {
+        /// `name@N`.
+        version: String,
+        /// Why.
+        reason: String,
+    },
     /// A version was taken out of service on request.
     Unloaded {
         /// `name@N`.

@@ -176,7 +176,7 @@ impl Repository {
             let (current, trouble) = (slot.current.load_full(), slot.trouble());
             let reason = match (&current, &trouble) {
                 (Some(_), Some(Trouble { version, reason })) => {
-                    format!("version {version} cannot be served: {reason}")
+                    format!("version {version} should not be served: {reason}")
                 }
                 (None, Some(Trouble { reason, .. })) => reason.clone(),
                 (None, None) => "unloaded".to_owned(),
@@ -211,23 +211,44 @@ impl Repository {
             if slot.current.load().is_none() && slot.trouble().is_none() {
                 continue; // unloaded on request
             }
-            let wanted = match self.store().resolve(&slot.reference()) {
-                Ok(version) => version.version,
+            let found = self.store().resolve(&slot.reference());
+            let version = match found {
+                Ok(version) => version,
                 Err(error) => {
                     self.observer.tell(Happening::StoreTrouble { reason: error.to_string() });
                     continue;
                 }
             };
+            let wanted = version.version;
             let serving = slot.current.load().as_ref().map(|served| served.number);
             let tried = slot.trouble().map(|trouble| trouble.version);
             if serving == Some(wanted) {
-                slot.set_trouble(None);
+                self.look_for_recall(slot, &version);
             } else if tried != Some(wanted) {
                 // Told to the observer and kept as the slot's trouble.
                 let _ = self.bring_up(slot);
             }
             // After the alias: a version that was promoted is there already.
             self.follow_rollout(slot);
+        }
+    }
+
+    /// A version that is recalled while it answers goes on: what is to answer instead is for people to say. It is told, once, and
+    /// stands in the list of models.
+    fn look_for_recall(&self, slot: &Slot, version: &store::ModelVersion) {
+        let recalls = self.store().recalls_of(version);
+        let recall = match recalls {
+            Ok(recalls) => recalls.into_iter().next(),
+            Err(error) => return self.observer.tell(Happening::StoreTrouble { reason: error.to_string() }),
+        };
+        let trouble = recall.map(|recall| Trouble {
+            version: version.version,
+            reason: format!("it is recalled while it answers: {}", recall.reason),
+        });
+        let news = trouble.clone().filter(|_| slot.trouble() != trouble);
+        slot.set_trouble(trouble);
+        if let Some(Trouble { reason, .. }) = news {
+            self.observer.tell(Happening::RecalledServing { version: version.id(), reason });
         }
     }
 

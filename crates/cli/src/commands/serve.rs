@@ -116,6 +116,9 @@ fn line(happening: &Happening) -> String {
             format!("{version} on trial: it answers {percent} % of the requests")
         }
         Happening::WentBack { version, reason } => format!("{version} goes back: {reason}"),
+        Happening::RecalledServing { version, reason } => {
+            format!("{version}: {reason}; `heirloom model rollback` lets the version before answer")
+        }
         Happening::Unloaded { version } => format!("unloaded {version}"),
         Happening::StoreTrouble { reason } => {
             format!("cannot ask the store: {reason}; what is loaded goes on answering")

@@ -272,8 +272,17 @@ fn a_recalled_version_never_serves() {
     );
     let answer = served.post("/v2/models/photos/infer", "application/json", &question(0)).json();
     assert_eq!(answer["model_version"], json!("1"));
+    place.heirloom("model rollback photos").done();
+    place.heirloom("model recall photos@1 --reason leak").done();
+    served.hear("photos@1: it is recalled while it answers: leak; `heirloom model rollback`");
     let index = served.post("/v2/repository/index", "application/json", b"{}").json();
-    assert!(index[0]["reason"].as_str().expect("a sentence").contains("version 2"), "{index}");
+    assert!(
+        index[0]["reason"]
+            .as_str()
+            .expect("a sentence")
+            .contains("version 1 should not be served: it is recalled"),
+        "{index}"
+    );
 }
 
 #[test]

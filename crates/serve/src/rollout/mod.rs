@@ -10,7 +10,7 @@ mod tally;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use scheme::Canary;
@@ -26,8 +26,8 @@ use crate::protocol::{Answer, Question};
 
 /// A share of the requests in ten-thousandths.
 const PARTS: u64 = 10_000;
-/// A trial is judged at least so often, in requests that it answered.
-const JUDGED_EVERY: u64 = 25;
+/// A trial is judged at least so often, in requests that it answered and in examples that were compared.
+const JUDGED_EVERY: u64 = 10;
 /// Copies are left out while so many questions wait for the version on trial.
 const WAITING_MAX: usize = 64;
 
@@ -41,6 +41,8 @@ pub(crate) struct Trial {
     /// For requests without a key: each in turn.
     turn: AtomicU64,
     tally: Mutex<Tally>,
+    /// The limit that it broke: no request falls to it any more, however long the store takes to hear of it.
+    broken: OnceLock<String>,
     /// Told when enough has come to judge.
     due: Arc<Notify>,
 }
@@ -70,7 +72,16 @@ enum Role {
 impl Trial {
     pub(crate) fn new(served: Arc<Served>, rollout: Rollout, plan: Canary, due: Arc<Notify>) -> Self {
         let tally = Mutex::default();
-        Trial { served, rollout, plan, began: Instant::now(), turn: AtomicU64::new(0), tally, due }
+        Trial {
+            served,
+            rollout,
+            plan,
+            began: Instant::now(),
+            turn: AtomicU64::new(0),
+            tally,
+            broken: OnceLock::new(),
+            due,
+        }
     }
 
     /// Divides the requests: those with the same key go the same way as long as the step lasts, and a larger share holds the
@@ -85,6 +96,9 @@ impl Trial {
             // Odd multiplier: every remainder comes once in ten thousand turns, spread evenly.
             None => self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(6_181) % PARTS,
         };
+        if self.broken.get().is_some() {
+            return Picked { served: old, part: None };
+        }
         let given = place < u64::from(self.rollout.percent) * PARTS / 100;
         let part = |role| Some(Part { trial: self.clone(), role });
         match (given, self.rollout.percent) {
@@ -94,8 +108,11 @@ impl Trial {
         }
     }
 
-    /// What the counts come to by now.
+    /// What the counts come to by now; a limit that was broken once stays broken.
     pub(crate) fn judgement(&self) -> Judgement {
+        if let Some(reason) = self.broken.get() {
+            return Judgement::GoBack { reason: reason.clone() };
+        }
         judge(&self.plan, self.rollout.percent, &self.tally(), self.began.elapsed())
     }
 
@@ -106,8 +123,16 @@ impl Trial {
         let requests = tally.new.requests;
         drop(tally);
         if requests == self.plan.requests_min || requests.is_multiple_of(JUDGED_EVERY) {
-            self.due.notify_one();
+            self.look();
         }
+    }
+
+    /// Judges what is known by now: a version that broke a limit gets no further request. The store hears of it in its turn.
+    fn look(&self) {
+        if let Judgement::GoBack { reason } = self.judgement() {
+            self.broken.get_or_init(|| reason);
+        }
+        self.due.notify_one();
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -190,8 +215,14 @@ impl Part {
                     answer.classes(&served.signature).map(|class| labels[class].clone()).collect()
                 };
                 let mut tally = trial.tally();
+                let before = tally.compared_in_all();
                 for (old, new) in classes(old).iter().zip(&classes(new)) {
                     tally.compared(old, old == new);
+                }
+                let after = tally.compared_in_all();
+                drop(tally);
+                if before / JUDGED_EVERY != after / JUDGED_EVERY {
+                    trial.look();
                 }
             }
         });

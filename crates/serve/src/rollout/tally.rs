@@ -51,6 +51,11 @@ impl Tally {
         self.new.count(failed, took);
     }
 
+    /// Examples compared, of all classes.
+    pub(super) fn compared_in_all(&self) -> u64 {
+        self.classes.values().map(|(compared, _)| compared).sum()
+    }
+
     pub(super) fn compared(&mut self, class: &str, agree: bool) {
         if !self.classes.contains_key(class) {
             self.classes.insert(class.to_owned(), (0, 0));
