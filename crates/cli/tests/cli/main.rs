@@ -14,6 +14,7 @@ mod rollouts;
 mod runs;
 mod samples;
 mod serving;
+mod serving_changes;
 mod watching;
 mod world;
 
