@@ -63,7 +63,7 @@ def folder_elsewhere(session):
 
 def image_layout(session):
     """Other tools read, copy and unpack the image; what is unpacked answers; packed twice, it is the same."""
-    layout, again = session.folder / "image", session.folder / "again"
+    layout, again = session.folder / "image", session.folder / "image-again"
     for output in (layout, again):
         package(session, "oci", output)
     require(told(["diff", "-r", layout, again]) == "", "the same model gave two images")
