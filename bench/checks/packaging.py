@@ -77,8 +77,8 @@ def image_layout(session):
     told(["umoci", "unpack", "--rootless", "--image", f"{layout}:1", root])
     remarks.append("skopeo and umoci read it")
     if os.geteuid() == 0:
-        write_png(root / "rootfs" / "tmp" / "digit.png")
-        inside = ["/usr/bin/heirloom", "infer", "mnist", "/tmp/digit.png", "--json", "--store", "/model/mnist.heirloom.zip"]
+        write_png(root / "rootfs" / "digit.png")
+        inside = ["/usr/bin/heirloom", "infer", "mnist", "/digit.png", "--json", "--store", "/model/mnist.heirloom.zip"]
         answer = json.loads(told(["chroot", root / "rootfs", *inside]))
         require(answer["predictions"][0]["label"] in map(str, range(10)), f"the image answers {answer}")
         remarks.append("its program answers in its root")

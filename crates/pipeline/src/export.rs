@@ -11,6 +11,7 @@ use crate::golden;
 use crate::inheritance;
 use crate::keys;
 use crate::package::unpack;
+use crate::profile;
 
 /// The model as one ONNX file: from raw input to the answer, weights included. The metadata holds the class names as a
 /// JSON list under `labels`, and under `heirloom.*` what the model is and came from.
@@ -40,7 +41,7 @@ pub fn export_safetensors(store: &Store, model: &Model) -> Result<Vec<u8>, RunEr
 /// inputs and answers looked like at its making. Not among them are examples that it was trained or tested on, but for
 /// the golden ones.
 pub fn served_roles() -> [&'static str; 3] {
-    [golden::ROLE, inheritance::FEATURES_ROLE, "profile"]
+    [golden::ROLE, inheritance::FEATURES_ROLE, profile::ROLE]
 }
 
 /// The kind of network, by the operators of a registered graph; nothing of one that cannot be read here.

@@ -13,7 +13,7 @@ use store::Store;
 use tensor::{DType, Data, Shape, Tensor};
 
 use crate::error::RunError;
-use crate::inheritance::FEATURES_ROLE;
+use crate::inheritance::feature_names;
 use crate::metrics::greatest;
 use crate::package::unpack;
 use crate::source::source_of;
@@ -136,15 +136,6 @@ pub fn load_model(store: &Store, reference: &str) -> Result<LoadedModel, RunErro
         scheme: store.scheme(&model.version)?,
         graph: Arc::new(graph),
     })
-}
-
-/// The names of the input's columns, as the version kept them.
-fn feature_names(store: &Store, version: &store::ModelVersion) -> Result<Vec<String>, RunError> {
-    match store.attachment(version, FEATURES_ROLE)? {
-        None => Ok(Vec::new()),
-        Some(list) => serde_json::from_slice(&list)
-            .map_err(|error| RunError::damaged("the list of a model's features", error)),
-    }
 }
 
 fn model_input(graph: &Graph, input: ValueId) -> Result<ModelInput, RunError> {

@@ -105,6 +105,15 @@ fn unreadable(scheme: &ResolvedScheme, wanted: &Inherit, error: RunError) -> Run
         .into()
 }
 
+/// The names of the input features that a version kept; empty where it kept none.
+pub(crate) fn feature_names(store: &Store, version: &ModelVersion) -> Result<Vec<String>, RunError> {
+    match store.attachment(version, FEATURES_ROLE)? {
+        Some(bytes) => serde_json::from_slice(&bytes)
+            .map_err(|error| RunError::damaged("the feature names of a model", error)),
+        None => Ok(Vec::new()),
+    }
+}
+
 /// The parent that `reference` names: `name`, `name@N` or `name@alias`.
 pub(crate) fn load(scheme: &ResolvedScheme, store: &Store, reference: &str) -> Result<Parent, RunError> {
     let model = store.model(reference)?;
@@ -113,11 +122,7 @@ pub(crate) fn load(scheme: &ResolvedScheme, store: &Store, reference: &str) -> R
     let prediction = prediction(&graph).ok_or_else(|| {
         RunError::damaged("the graph of a model", "nothing in it is compared with a target")
     })?;
-    let features = match store.attachment(&model.version, FEATURES_ROLE)? {
-        Some(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| RunError::damaged("the feature names of a model", error))?,
-        None => Vec::new(),
-    };
+    let features = feature_names(store, &model.version)?;
     let layers = match scheme.model.architecture {
         Architecture::Parent => layers(store, model.version.clone())?,
         _ => None,

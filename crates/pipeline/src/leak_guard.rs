@@ -15,7 +15,7 @@ use store::{Direction, ModelVersion, Store};
 use crate::cases;
 use crate::error::RunError;
 use crate::image_hashes::{self, Gallery};
-use crate::inheritance::FEATURES_ROLE;
+use crate::inheritance::{FEATURES_ROLE, feature_names};
 use crate::metrics::{Leaks, Resemblance};
 use crate::prepare::{Examples, Prepared};
 use crate::records::{self, Records};
@@ -71,11 +71,7 @@ impl Ancestor {
             let lengths = input.shape.0.iter().skip(1);
             lengths.filter_map(|dim| dim.known()).collect()
         });
-        let features = match store.attachment(&version, FEATURES_ROLE)? {
-            Some(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| RunError::damaged("the feature names of a model", error))?,
-            None => Vec::new(),
-        };
+        let features = feature_names(store, &version)?;
         let kept = store.attachments(&version)?.into_iter().collect();
         Ok(Ancestor { version, kept, shape: shape.unwrap_or_default(), features })
     }

@@ -84,6 +84,7 @@ pub use rank::{
 };
 pub use records::SeenIn;
 pub use report::{EpochReport, HeadReport, RunReport, StageReport};
+pub use rival::alias_of;
 pub use run::run;
 pub use watch::{Due, Order, Why, due, settle};
 pub use who_saw::{Sighting, Sightings, who_saw};

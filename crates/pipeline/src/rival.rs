@@ -19,7 +19,7 @@ pub(crate) struct Rival {
 }
 
 /// The alias that a model of `scheme` is deployed to: `production` where it has no `[deploy]`.
-pub(crate) fn alias_of(scheme: &ResolvedScheme) -> &str {
+pub fn alias_of(scheme: &ResolvedScheme) -> &str {
     scheme.deploy.as_ref().map_or(Deploy::ALIAS, |deploy| deploy.alias.as_str())
 }
 

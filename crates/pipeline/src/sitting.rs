@@ -12,7 +12,7 @@ use tensor::{DType, Data, Tensor};
 
 use crate::cases::{self, Answered, Cases, Expected};
 use crate::error::RunError;
-use crate::inheritance::FEATURES_ROLE;
+use crate::inheritance::feature_names;
 use crate::package::unpack;
 
 /// Inputs of stored cases that are in memory at a time.
@@ -66,11 +66,7 @@ impl Registered {
         let model = store.model(reference)?;
         let tensors = store.tensors(&model)?;
         let graph = unpack(&store.graph(&model)?, &tensors)?;
-        let features = match store.attachment(&model.version, FEATURES_ROLE)? {
-            Some(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| RunError::damaged("the feature names of a model", error))?,
-            None => Vec::new(),
-        };
+        let features = feature_names(store, &model.version)?;
         let parameters = tensors.iter().map(|(_, tensor)| tensor.len() as u64).sum();
         let (id, labels) = (model.version.id(), model.manifest.labels);
         Ok(Registered { version: model.version, id, graph, labels, features, parameters })

@@ -12,7 +12,7 @@ use crate::access::{Access, Caller};
 use crate::error::Refusal;
 use crate::metrics::Metrics;
 use crate::protocol::{Answer, Question};
-use crate::repository::Repository;
+use crate::repository::{IndexEntry, Repository};
 use crate::rollout::Picked;
 use crate::watching::Requests;
 
@@ -97,6 +97,16 @@ impl App {
         let answer = picked.answer(question, arrived).await;
         self.requests.note(&picked.served, question, &answer, arrived.elapsed());
         answer
+    }
+
+    /// The models that `headers`' sender may use, ready or not.
+    ///
+    /// Errors   as [`App::admit`].
+    pub(crate) fn index(&self, headers: &HeaderMap) -> Result<Vec<IndexEntry>, Refusal> {
+        let caller = self.admit(headers)?;
+        let mut entries = self.repository.index();
+        entries.retain(|entry| caller.as_ref().is_none_or(|caller| caller.may_use(&entry.name).is_ok()));
+        Ok(entries)
     }
 
     /// Whether `headers`' sender may load and unload models.

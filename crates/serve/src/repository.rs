@@ -59,6 +59,13 @@ pub(crate) struct IndexEntry {
     pub(crate) reason: String,
 }
 
+impl IndexEntry {
+    /// The protocol's word.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.ready { "READY" } else { "UNAVAILABLE" }
+    }
+}
+
 /// Every model that is served.
 pub(crate) struct Repository {
     store: Mutex<Store>,
@@ -294,7 +301,7 @@ impl Repository {
         if let Some(recall) = recalls.first() {
             return Err(ServeError::unservable(version.id(), format!("it is recalled: {}", recall.reason)));
         }
-        let served = Served::load(&self.store(), &version.id(), self.limits, &self.metrics)?;
+        let served = Served::load(&self.store(), version, self.limits, &self.metrics)?;
         let tried = served.warm().and_then(|()| served.prove());
         tried.map_err(|refusal| ServeError::unservable(version.id(), refusal.message))?;
         Ok(served)

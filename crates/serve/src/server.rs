@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use base::Diagnostic;
 use monitor::{Log, LogOptions};
+use scheme::Deploy;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -178,9 +179,6 @@ fn load(repository: &Repository, models: &[String]) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// The alias that a bare name stands for, where there is one.
-const PRODUCTION: &str = "production";
-
 /// What a reference asks to be followed. A bare name follows `production` if the model has that alias, else its newest version.
 fn followed(store: &Store, reference: &str) -> Result<(String, Follow), ServeError> {
     let version = store.resolve(reference)?; // says what there is instead
@@ -188,8 +186,8 @@ fn followed(store: &Store, reference: &str) -> Result<(String, Follow), ServeErr
         Some((_, alias)) if alias.parse::<u32>().is_err() => Follow::Alias(alias.to_owned()),
         Some(_) => Follow::Pinned(version.version),
         None if reference != version.name => Follow::Pinned(version.version), // a digest
-        None => match store.resolve(&format!("{reference}@{PRODUCTION}")) {
-            Ok(_) => Follow::Alias(PRODUCTION.to_owned()),
+        None => match store.resolve(&format!("{reference}@{}", Deploy::ALIAS)) {
+            Ok(_) => Follow::Alias(Deploy::ALIAS.to_owned()),
             Err(_) => Follow::Newest,
         },
     };

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use monitor::{
     Answer as Coded, Answered, Log, Profile, Raw, Record, Schema, Settings, Status, Verdict, Window,
 };
+use pipeline::metrics::greatest;
 
 use crate::error::{Kind, Refusal};
 use crate::model::Served;
@@ -77,6 +78,9 @@ impl Requests {
     ) {
         let Some(watched) = &served.watched else { return };
         let logged = self.log.as_ref().filter(|log| log.wants(&question.id));
+        if answer.is_err() && logged.is_none() {
+            return; // nothing is counted of a refusal: the busiest time is no time to look at it
+        }
         let (count, row_len) = (question.examples.count, served.signature.row_len);
         let mut summary = Vec::new();
         let mut codes = Vec::new();
@@ -88,7 +92,7 @@ impl Requests {
             };
             summary.clear();
             let known = watched.profile.inputs().summarise(raw, &mut summary);
-            let answered = answer.as_ref().ok().map(|answer| watched.answered(served, answer, example));
+            let answered = answer.as_ref().ok().map(|answer| watched.answered(answer, example));
             if let (true, Some((coded, _))) = (known, &answered) {
                 codes.push(watched.profile.code_all(&summary, Some(*coded)));
             }
@@ -114,16 +118,15 @@ impl Requests {
 }
 
 impl Watched {
-    fn answered(&self, served: &Served, answer: &Answer, example: usize) -> (Coded, Answered) {
+    fn answered(&self, answer: &Answer, example: usize) -> (Coded, Answered) {
         let width = answer.numbers[0].len() / answer.count;
         let row = &answer.numbers[0][example * width..(example + 1) * width];
         if self.labels.is_empty() {
             let value = f64::from(row[0]);
             return (Coded::Value(value), Answered::Value(value));
         }
-        let class = Answer::best(row);
+        let class = greatest(row);
         let share = row[class];
-        debug_assert_eq!(self.labels.len(), served.signature.labels.len());
         (Coded::Class(class as u32, share), Answered::Class(self.labels[class].clone(), share))
     }
 }

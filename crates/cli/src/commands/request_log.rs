@@ -4,14 +4,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base::Diagnostic;
-use monitor::{Answered, Log, LogOptions, Profile, Raw, Record, Schema, Status};
+use monitor::{Answered, LOG_FOLDER, Log, LogOptions, Profile, Raw, Record, Schema, Status};
 use pipeline::Prediction;
 use store::{ModelVersion, Store};
 use tensor::{Data, Tensor};
 
-use crate::arguments::Infer;
+use crate::arguments::{Infer, StoreChoice};
 use crate::author;
 use crate::failure::Failure;
+
+/// The folder of a log: the one that was named, or the one beside the store.
+pub(super) fn folder(named: Option<&Path>, store: &StoreChoice) -> Result<PathBuf, Failure> {
+    match named {
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(store.place()?.folder().join(LOG_FOLDER)),
+    }
+}
 
 /// Logs an answer for each example of `inputs`; `predictions` are in their order.
 pub(super) fn keep(

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::Diagnostic;
-use monitor::{FieldPolicy, LOG_FOLDER, LogOptions};
+use monitor::{FieldPolicy, LogOptions};
 use serve::{Access, Happening, Limits, Observer, ServeError, ServeOptions, Server, Tls, parse_access};
 
+use super::request_log;
 use super::run::threads;
 use crate::arguments::Serve;
 use crate::failure::Failure;
@@ -62,10 +63,7 @@ fn access(arguments: &Serve) -> Result<Option<Access>, Failure> {
 /// Where requests are logged, and how.
 fn log(arguments: &Serve) -> Result<Option<(PathBuf, LogOptions)>, Failure> {
     let Some(folder) = &arguments.log else { return Ok(None) };
-    let folder = match folder {
-        Some(folder) => folder.clone(),
-        None => arguments.store.place()?.folder().join(LOG_FOLDER),
-    };
+    let folder = request_log::folder(folder.as_deref(), &arguments.store)?;
     let policy = |policy: FieldPolicy| move |field: &String| (field.clone(), policy);
     let hashed = arguments.log_hash.iter().map(policy(FieldPolicy::Hash));
     let fields = hashed.chain(arguments.log_drop.iter().map(policy(FieldPolicy::Drop))).collect();

@@ -7,13 +7,14 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use base::{Diagnostic, Digest};
-use monitor::{LOG_FOLDER, ReviewOptions, Settings, review};
+use monitor::{ReviewOptions, Settings, review};
 use pipeline::{Deployment, DeploymentOutcome, Due, Order, RunError, RunOptions, RunReport};
-use scheme::{Deploy, ResolvedScheme};
+use scheme::ResolvedScheme;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Event, Rollout, Store, StoreError};
 
+use super::request_log;
 use super::run::{detail, observed, scheme_words, store_flag, threads};
 use super::scheme::Checked;
 use crate::arguments::{SchemeChoice, Watch};
@@ -99,10 +100,7 @@ fn look(arguments: &Watch, store: &Store, interrupt: &Interrupt) -> Result<Look,
     let drift = match (&arguments.drift_report, &arguments.requests) {
         (Some(report), _) => drift(report)?,
         (None, Some(folder)) => {
-            let folder = match folder {
-                Some(folder) => folder.clone(),
-                None => arguments.store.place()?.folder().join(LOG_FOLDER),
-            };
+            let folder = request_log::folder(folder.as_deref(), &arguments.store)?;
             drifted(store, &scheme, &folder)?
         }
         (None, None) => None,
@@ -176,8 +174,8 @@ const WINDOW: usize = 1000;
 /// The digest that names the drift of the requests to the version that serves, if they raise an alarm: once for each version, so
 /// that an alarm asks for one new model and not for one at every look.
 fn drifted(store: &Store, scheme: &ResolvedScheme, folder: &Path) -> Result<Option<Digest>, Failure> {
-    let alias = scheme.deploy.as_ref().map_or(Deploy::ALIAS, |deploy| &deploy.alias);
-    let Ok(version) = store.resolve(&format!("{}@{alias}", scheme.name)) else { return Ok(None) };
+    let reference = format!("{}@{}", scheme.name, pipeline::alias_of(scheme));
+    let Ok(version) = store.resolve(&reference) else { return Ok(None) };
     let Some(profile) = pipeline::profile_of(store, &version)? else { return Ok(None) };
     let options = ReviewOptions {
         model: version.name.clone(),

@@ -78,7 +78,7 @@ impl Calibration {
 }
 
 /// The greatest of `scores`, the first of equal ones.
-pub(crate) fn greatest(scores: &[f32]) -> usize {
+pub fn greatest(scores: &[f32]) -> usize {
     (1..scores.len()).fold(0, |best, class| if scores[class] > scores[best] { class } else { best })
 }
 

@@ -8,7 +8,8 @@ pub use classification::{Calibration, ClassMetrics, ClassificationMetrics, ECE_B
 pub use leaks::{Leaks, Resemblance};
 pub use regression::RegressionMetrics;
 
-pub(crate) use classification::{greatest, log_loss};
+pub use classification::greatest;
+pub(crate) use classification::log_loss;
 pub(crate) use regression::Answers;
 
 use serde::{Deserialize, Serialize};

@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 use super::Access;
 use super::jwt::Tokens;
-use super::keys::{Keys, caller, digest_of};
+use super::keys::{Keys, caller};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +64,7 @@ pub fn parse_access(
     let document: Document = toml_edit::de::from_str(text).map_err(|error| wrong(error.to_string()))?;
     let mut keys = Keys::default();
     for (name, entry) in &document.key {
-        let digest = digest_of(&entry.sha256).ok_or_else(|| {
+        let digest = entry.sha256.parse().map_err(|_| {
             wrong(format!("`key.{name}.sha256` is no SHA-256: 64 hexadecimal digits"))
                 .help("`heirloom key api NAME` makes a key and says its digest")
         })?;

@@ -1,10 +1,11 @@
 //! API keys.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base::Digest;
 use rustls::crypto::ring::default_provider;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use super::Caller;
 use crate::error::ServeError;
@@ -15,11 +16,11 @@ const KEY_BYTES: usize = 32;
 /// The callers by the SHA-256 of their keys.
 #[derive(Default)]
 pub(super) struct Keys {
-    by_digest: HashMap<[u8; 32], Caller>,
+    by_digest: BTreeMap<Digest, Caller>,
 }
 
 impl Keys {
-    pub(super) fn add(&mut self, digest: [u8; 32], caller: Caller) {
+    pub(super) fn add(&mut self, digest: Digest, caller: Caller) {
         self.by_digest.insert(digest, caller);
     }
 
@@ -28,7 +29,7 @@ impl Keys {
     }
 
     pub(super) fn find(&self, key: &str) -> Option<Caller> {
-        self.by_digest.get(&<[u8; 32]>::from(Sha256::digest(key))).cloned()
+        self.by_digest.get(&sha256(key)).cloned()
     }
 }
 
@@ -48,20 +49,13 @@ pub fn new_key() -> Result<NewKey, ServeError> {
     let mut bytes = [0; KEY_BYTES];
     let filled = default_provider().secure_random.fill(&mut bytes);
     filled.map_err(|_| std::io::Error::other("no random numbers")).map_err(ServeError::io("make a key"))?;
-    let key = format!("hk_{}", hexadecimal(&bytes));
-    Ok(NewKey { sha256: hexadecimal(&Sha256::digest(&key)), key })
+    let key = format!("hk_{}", Digest(bytes));
+    Ok(NewKey { sha256: sha256(&key).to_string(), key })
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// 32 bytes from 64 hexadecimal digits.
-pub(super) fn digest_of(text: &str) -> Option<[u8; 32]> {
-    let digits: Vec<u8> =
-        text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-    (digits.len() == 64).then(|| bytes.try_into().ok()).flatten()
+/// The SHA-256 of a text. What writes and reads 32 bytes in hexadecimal digits is the digest of everything else.
+fn sha256(text: &str) -> Digest {
+    Digest(Sha256::digest(text).into())
 }
 
 /// A caller of a key or token.

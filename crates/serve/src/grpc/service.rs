@@ -52,15 +52,9 @@ impl Calls {
         let answered = async {
             let mut question = question(&served.signature, &mut request, served.limits.request_rows_max)?;
             let answer = self.app.answer(&picked, &mut question, arrived).await?;
-            Ok((answer.count, response(served, &question, &answer)))
+            Ok((response(served, &question, &answer), answer.count))
         };
-        let answered: Result<_, Refusal> = answered.await;
-        let (status, examples) = match &answered {
-            Ok((examples, _)) => (200, *examples),
-            Err(refusal) => (refusal.kind.status(), 0),
-        };
-        served.count(status, examples, arrived.elapsed());
-        answered.map(|(_, response)| response)
+        served.counted(arrived, answered.await)
     }
 }
 
@@ -173,14 +167,11 @@ impl GrpcInferenceService for Calls {
         request: Request<RepositoryIndexRequest>,
     ) -> Result<Response<RepositoryIndexResponse>, Status> {
         let (headers, RepositoryIndexRequest { ready: only_ready, .. }) = parts(request);
-        let caller = self.app.admit(&headers)?;
-        let may_use = |name: &str| caller.as_ref().is_none_or(|caller| caller.may_use(name).is_ok());
-        let entries = self.app.repository.index().into_iter();
-        let entries = entries.filter(|entry| (entry.ready || !only_ready) && may_use(&entry.name));
+        let entries = self.app.index(&headers)?.into_iter().filter(|entry| entry.ready || !only_ready);
         let models = entries.map(|entry| ModelIndex {
+            state: entry.state().to_owned(),
             name: entry.name,
             version: entry.version.unwrap_or_default(),
-            state: if entry.ready { "READY" } else { "UNAVAILABLE" }.to_owned(),
             reason: entry.reason,
         });
         Ok(Response::new(RepositoryIndexResponse { models: models.collect() }))

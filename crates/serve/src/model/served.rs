@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use pipeline::{Golden, LoadedModel};
 use serde_json::{Value, json};
-use store::Store;
+use store::{ModelVersion, Store};
 use tensor::DType;
 
 use super::batcher::{Batcher, Limits};
@@ -37,31 +37,30 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Loads the version that `reference` names, plans it, and lets it answer once on each plan.
+    /// Loads a version and plans it.
     ///
     /// Errors   what the store or the engine refuses; outputs that the protocol cannot carry.
     pub(crate) fn load(
         store: &Store,
-        reference: &str,
+        version: &ModelVersion,
         limits: Limits,
         metrics: &Metrics,
     ) -> Result<Self, ServeError> {
-        let version = store.resolve(reference)?;
         let model = pipeline::load_model(store, &version.id())?;
         let signature = Signature::of(model.graph(), &model.input, &model.labels)
             .map_err(|refusal| ServeError::unservable(version.id(), refusal.message))?;
-        let golden = pipeline::golden(store, &version)?;
-        let profile = pipeline::profile_of(store, &version)?;
+        let golden = pipeline::golden(store, version)?;
+        let profile = pipeline::profile_of(store, version)?;
         let watched =
             profile.map(|profile| Watched::new(profile, (&version.name, version.version), &model.labels));
-        let about = about(store, &model, &version, golden.as_ref())?;
+        let about = about(store, &model, version, golden.as_ref())?;
         let number = version.version.to_string();
         let metrics = metrics.version(&version.name, &number);
         let graph = model.graph().clone();
         let batcher = Batcher::start(&version.id(), graph, &signature, limits, metrics.clone())?;
         metrics.loaded.inc();
         Ok(Served {
-            name: version.name,
+            name: version.name.clone(),
             number: version.version,
             version: number,
             signature,
@@ -145,9 +144,18 @@ impl Served {
         self.batcher.waiting()
     }
 
-    /// Counts a request that ended with `status`.
-    pub(crate) fn count(&self, status: u16, examples: usize, took: Duration) {
-        self.metrics.request(status, examples, took);
+    /// Counts a request that arrived then and came to `answered`: the answer, and how many examples it is for.
+    pub(crate) fn counted<T>(
+        &self,
+        arrived: Instant,
+        answered: Result<(T, usize), Refusal>,
+    ) -> Result<T, Refusal> {
+        let (status, examples) = match &answered {
+            Ok((_, examples)) => (200, *examples),
+            Err(refusal) => (refusal.kind.status(), 0),
+        };
+        self.metrics.request(status, examples, arrived.elapsed());
+        answered.map(|(answer, _)| answer)
     }
 
     /// Brings the gauges up to date, before they are read.
@@ -169,7 +177,7 @@ impl Drop for Served {
 fn about(
     store: &Store,
     model: &LoadedModel,
-    version: &store::ModelVersion,
+    version: &ModelVersion,
     golden: Option<&Golden>,
 ) -> Result<Value, ServeError> {
     let manifest = store.model(&version.id())?.manifest;

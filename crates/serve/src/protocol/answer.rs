@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use pipeline::metrics::greatest;
+
 use super::question::Wanted;
 use super::signature::{Contents, Port, Signature};
 
@@ -26,13 +28,7 @@ impl Answer {
     /// The number of the most likely class of each example, by the first output of the graph; the first of equals.
     pub(crate) fn classes(&self, signature: &Signature) -> impl Iterator<Item = usize> {
         let rows = self.numbers[0].chunks_exact(signature.labels.len().max(1));
-        rows.map(Answer::best)
-    }
-
-    /// The place of the greatest value; the first of equals.
-    pub(crate) fn best(row: &[f32]) -> usize {
-        let better = |best: usize, place: usize| if row[place] > row[best] { place } else { best };
-        (1..row.len()).fold(0, better)
+        rows.map(greatest)
     }
 }
 

@@ -40,17 +40,8 @@ pub(super) async fn infer(app: &App, name: &str, version: Option<&str>, request:
         Ok(picked) => picked,
         Err(refusal) => return refusal.into_response(),
     };
-    let served = &picked.served;
     let answered = answer(app, &picked, request, arrived).await;
-    let (status, examples) = match &answered {
-        Ok((_, examples)) => (200, *examples),
-        Err(refusal) => (refusal.kind.status(), 0),
-    };
-    served.count(status, examples, arrived.elapsed());
-    match answered {
-        Ok((response, _)) => response,
-        Err(refusal) => refusal.into_response(),
-    }
+    picked.served.counted(arrived, answered).unwrap_or_else(IntoResponse::into_response)
 }
 
 /// The answer and how many examples it is for.

@@ -157,20 +157,16 @@ pub(super) fn model(app: &App, headers: &HeaderMap, name: &str, version: Option<
     )
 )]
 pub(super) fn index(app: &App, headers: &HeaderMap) -> Response {
-    let caller = match app.admit(headers) {
-        Ok(caller) => caller,
+    let found = match app.index(headers) {
+        Ok(found) => found,
         Err(refusal) => return refusal.into_response(),
     };
-    let shown = |name: &str| caller.as_ref().is_none_or(|caller| caller.may_use(name).is_ok());
-    let entries: Vec<IndexEntry> = app
-        .repository
-        .index()
+    let entries: Vec<IndexEntry> = found
         .into_iter()
-        .filter(|entry| shown(&entry.name))
         .map(|entry| IndexEntry {
+            state: entry.state(),
             name: entry.name,
             version: entry.version.unwrap_or_default(),
-            state: if entry.ready { "READY" } else { "UNAVAILABLE" },
             reason: entry.reason,
         })
         .collect();

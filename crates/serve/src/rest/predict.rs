@@ -97,14 +97,8 @@ pub(super) async fn predict(State(app): State<Arc<App>>, request: Request) -> Re
         Ok(picked) => picked,
         Err(refusal) => return refusal.into_response(),
     };
-    let served = &picked.served;
     let answered = answer(&app, &picked, request, arrived).await;
-    let (status, examples) = match &answered {
-        Ok((_, examples)) => (200, *examples),
-        Err(refusal) => (refusal.kind.status(), 0),
-    };
-    served.count(status, examples, arrived.elapsed());
-    answered.map_or_else(IntoResponse::into_response, |(response, _)| response)
+    picked.served.counted(arrived, answered).unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(

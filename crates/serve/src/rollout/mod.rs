@@ -87,6 +87,9 @@ impl Trial {
     /// Divides the requests: those with the same key go the same way as long as the step lasts, and a larger share holds the
     /// keys of a smaller one.
     pub(crate) fn pick(self: &Arc<Self>, old: Arc<Served>, key: Option<&[u8]>) -> Picked {
+        if self.broken.get().is_some() {
+            return Picked { served: old, part: None };
+        }
         let place = match key {
             Some(key) => {
                 let mut hasher = DefaultHasher::new();
@@ -96,9 +99,6 @@ impl Trial {
             // Odd multiplier: every remainder comes once in ten thousand turns, spread evenly.
             None => self.turn.fetch_add(1, Ordering::Relaxed).wrapping_mul(6_181) % PARTS,
         };
-        if self.broken.get().is_some() {
-            return Picked { served: old, part: None };
-        }
         let given = place < u64::from(self.rollout.percent) * PARTS / 100;
         let part = |role| Some(Part { trial: self.clone(), role });
         match (given, self.rollout.percent) {

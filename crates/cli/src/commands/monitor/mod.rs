@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use base::Diagnostic;
-use monitor::{LOG_FOLDER, Labels, Review, ReviewOptions, Settings, review};
+use monitor::{Labels, Review, ReviewOptions, Settings, review};
 use serde_json::{Value, json};
 use store::ModelVersion;
 
-use super::request_log::profile;
+use super::request_log::{self, profile};
 use crate::arguments::Monitor;
 use crate::failure::{Failure, REFUSED};
 use crate::{terminal, webhook};
@@ -22,11 +22,10 @@ pub(crate) fn monitor(arguments: &Monitor) -> Result<(), Failure> {
     let version = store.resolve(&arguments.model)?;
     let profile = profile(&store, &version)?;
     let labels = arguments.labels.as_deref().map(Labels::read).transpose()?;
-    let folder = match &arguments.log {
-        Some(folder) if folder.is_dir() => folder.clone(),
-        Some(folder) => return Err(no_log(folder).into()),
-        None => arguments.store.place()?.folder().join(LOG_FOLDER),
-    };
+    if let Some(folder) = arguments.log.as_deref().filter(|folder| !folder.is_dir()) {
+        return Err(no_log(folder).into());
+    }
+    let folder = request_log::folder(arguments.log.as_deref(), &arguments.store)?;
     let options = ReviewOptions {
         model: version.name.clone(),
         version: version.version,
