@@ -16,6 +16,7 @@ mod kernels;
 mod layout;
 mod lower;
 mod predictor;
+mod profile;
 mod program;
 mod step;
 mod trainer;
@@ -25,6 +26,7 @@ pub use cpu::Level;
 pub use error::EngineError;
 pub use feed::{Feed, Rows, Targets};
 pub use predictor::Predictor;
+pub use profile::{Profile, Span, StepTime};
 pub use program::Flow;
 pub use trainer::{BatchReport, Options, Trainer};
 pub use training_graph::{
