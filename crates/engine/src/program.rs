@@ -175,9 +175,8 @@ impl Program {
             }
             let start = recorder.map(|_| Instant::now());
             let pieces = step.pieces().of_thread(thread, threads);
-            match turn % 2 {
-                0 => pieces.for_each(|piece| step.run(piece, cx)),
-                _ => pieces.rev().for_each(|piece| step.run(piece, cx)),
+            if !pieces.is_empty() {
+                step.run_all(pieces, turn % 2 == 1, cx);
             }
             if let (Some(spans), Some(start)) = (&mut spans, start) {
                 spans.note(start, Instant::now());

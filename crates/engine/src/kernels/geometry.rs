@@ -3,6 +3,17 @@
 use graph::ops::window::{Window, WindowAxis, WindowSettings};
 use graph::{Attribute, Node};
 
+/// Input channels whose products are added up tap by tap before the next channels' are: the order of every sum of a
+/// convolution. It decides the last digits of results, so it is the same in all kernels.
+pub(crate) const CHANNEL_BLOCK: usize = 8;
+
+/// A tap of a window along one axis, with the place that it meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) tap: usize,
+    pub(crate) source: usize,
+}
+
 /// Maps in, windows, maps out. One-dimensional maps are maps of height 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Geometry {
@@ -84,25 +95,65 @@ impl Geometry {
         self.output[0] * self.output[1]
     }
 
-    /// For each tap of an output channel, in the order of its weights, the distance in the padded input from the
-    /// window's first element of the group's first channel, in elements.
-    pub(crate) fn tap_offsets(&self, lanes: usize) -> Vec<usize> {
+    /// For each tap of an output channel, in the order in which kernels add their products up, the row of the weight
+    /// and the distance in the padded input from the window's first element of the group's first channel, in elements.
+    pub(crate) fn taps_in_order(&self, lanes: usize) -> Vec<(usize, usize)> {
         let [height, width] = self.padded();
-        let mut offsets = Vec::with_capacity(self.taps());
-        for channel in 0..self.channels_per_group() {
-            for y in 0..self.kernel[0] {
-                for x in 0..self.kernel[1] {
-                    let (row, column) = (y * self.dilation[0], x * self.dilation[1]);
-                    offsets.push(((channel * height + row) * width + column) * lanes);
+        let (channels, window) = (self.channels_per_group(), self.window());
+        let mut taps = Vec::with_capacity(self.taps());
+        for first in (0..channels).step_by(CHANNEL_BLOCK) {
+            for tap in 0..window {
+                let (row, column) =
+                    (tap / self.kernel[1] * self.dilation[0], tap % self.kernel[1] * self.dilation[1]);
+                for channel in first..channels.min(first + CHANNEL_BLOCK) {
+                    let place = ((channel * height + row) * width + column) * lanes;
+                    taps.push((channel * window + tap, place));
                 }
             }
         }
-        offsets
+        taps
+    }
+
+    /// Taps of one input channel.
+    pub(crate) fn window(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// For every output position along each axis, the taps that lie inside of the input.
+    pub(crate) fn windows(&self) -> [Vec<Vec<Tap>>; 2] {
+        [0, 1].map(|axis| {
+            let inside = |place: usize, tap: usize| {
+                let source = place * self.stride[axis] + tap * self.dilation[axis];
+                let source = source.checked_sub(self.before[axis])?;
+                (source < self.input[axis]).then_some(Tap { tap, source })
+            };
+            let taps = |place| (0..self.kernel[axis]).filter_map(|tap| inside(place, tap)).collect();
+            (0..self.output[axis]).map(taps).collect()
+        })
+    }
+
+    /// For every input place along each axis, the taps that read it, each with the output position that does.
+    pub(crate) fn readers(&self) -> [Vec<Vec<Tap>>; 2] {
+        [0, 1].map(|axis| {
+            let reader = |place: usize, tap: usize| {
+                let start = (place + self.before[axis]).checked_sub(tap * self.dilation[axis])?;
+                let source = start / self.stride[axis];
+                let reads = start % self.stride[axis] == 0 && source < self.output[axis];
+                reads.then_some(Tap { tap, source })
+            };
+            let taps = |place| (0..self.kernel[axis]).filter_map(|tap| reader(place, tap)).collect();
+            (0..self.input[axis]).map(taps).collect()
+        })
+    }
+
+    /// Pairs of an output position and a tap that lies inside of the input: the products of one weight.
+    pub(crate) fn products(&self) -> usize {
+        self.windows().iter().map(|axis| axis.iter().map(Vec::len).sum::<usize>()).product()
     }
 
     /// Floating-point operations of one pass over all weights, positions and lanes.
     pub(crate) fn work(&self, lanes: usize) -> usize {
-        2 * self.channels_out * self.taps() * self.positions() * lanes
+        2 * self.channels_out * self.channels_per_group() * self.products() * lanes
     }
 }
 

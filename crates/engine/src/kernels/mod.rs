@@ -15,9 +15,11 @@ pub(crate) mod conv;
 pub(crate) mod conv_gradient;
 pub(crate) mod conv_pool;
 pub(crate) mod conv_pool_gradient;
+pub(crate) mod conv_weight_gradient;
 pub(crate) mod denormal;
 pub(crate) mod dense;
 pub(crate) mod dense_gradient;
+pub(crate) mod direct;
 pub(crate) mod distillation;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
@@ -25,6 +27,7 @@ pub(crate) mod fallback;
 pub(crate) mod features;
 pub(crate) mod gather_features;
 pub(crate) mod geometry;
+pub(crate) mod grouped_weight_gradient;
 pub(crate) mod live_lanes;
 pub(crate) mod load;
 pub(crate) mod loss;
@@ -59,7 +62,7 @@ const KERNELS: &[(&str, Lower)] = &[
     ("Conv", conv_pool::lower),
     ("Conv", conv::lower),
     ("ConvGradInput", conv_gradient::lower_input_gradient),
-    ("ConvGradWeight", conv_gradient::lower_weight_gradient),
+    ("ConvGradWeight", conv_weight_gradient::lower),
     ("MaxPool", max_pool::lower),
     ("MaxPoolGrad", max_pool::lower_gradient),
     ("GlobalMaxPool", max_pool::lower),
