@@ -92,6 +92,7 @@ pub(crate) struct Lowering<'g> {
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
+    derived: BTreeMap<Slot, Slot>,
     /// The steps so far, each with the name of the node it was made for.
     steps: Vec<(Box<dyn Step>, String)>,
     /// The node that is being lowered.
@@ -141,6 +142,7 @@ impl<'g> Lowering<'g> {
             buffers: Vec::new(),
             cuts: BTreeMap::new(),
             padded: BTreeMap::new(),
+            derived: BTreeMap::new(),
             steps: Vec::new(),
             current: None,
             live,
@@ -263,6 +265,16 @@ impl<'g> Lowering<'g> {
         }
         let slot = self.persistent(len);
         self.padded.insert((value, pads.to_vec()), slot);
+        (slot, true)
+    }
+
+    /// Memory for what is computed of a weight, as it is before this batch's update, and whether it was made just now.
+    pub(crate) fn derived(&mut self, weight: Slot, len: usize) -> (Slot, bool) {
+        if let Some(&slot) = self.derived.get(&weight) {
+            return (slot, false);
+        }
+        let slot = self.temporary(len);
+        self.derived.insert(weight, slot);
         (slot, true)
     }
 

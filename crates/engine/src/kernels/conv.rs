@@ -8,6 +8,8 @@ use graph::{Node, NodeId, ValueId};
 use super::direct::{Meetings, Sum};
 use super::geometry::Geometry;
 use super::memory::Slot;
+use super::winograd::{Tiles, transformed_weight};
+use super::winograd_conv::Parts;
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -196,12 +198,31 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let Some(conv) = Convolution::of(cx, node) else { return false };
     let relu = cx.only_user(node.outputs[0]).filter(|&user| cx.graph.node(user).op_name() == "Relu");
-    let output = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
+    let output_value = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
+    relu.into_iter().for_each(|user| cx.done(user));
     let x = cx.slot(conv.x);
+    if conv.geometry.suits_winograd() {
+        let (u, shape) = transformed_weight(cx, conv.w, conv.geometry.channels_in, conv.w_stride);
+        let Geometry { channels_in, channels_out, input, output, before, .. } = conv.geometry;
+        let parts = Parts {
+            name: format!("conv {channels_out} 3x3{}, winograd", if relu.is_some() { " + relu" } else { "" }),
+            x,
+            u,
+            shape,
+            backward: false,
+            bias: conv.bias,
+            relu: relu.is_some(),
+            y: cx.slot(output_value),
+            channels: [channels_in, channels_out],
+            tiles: Tiles { input, output, before },
+        };
+        parts.push(cx);
+        return true;
+    }
     let lanes = cx.lanes;
     let pieces = Pieces::of(conv.geometry.channels_out, conv.geometry.work(lanes));
-    cx.set_cut(output, pieces.scaled(conv.geometry.positions()));
-    let y = cx.slot(output);
+    cx.set_cut(output_value, pieces.scaled(conv.geometry.positions()));
+    let y = cx.slot(output_value);
     cx.push(Forward {
         x,
         w: conv.w,
@@ -214,6 +235,5 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
         pieces,
         lanes,
     });
-    relu.into_iter().for_each(|user| cx.done(user));
     true
 }

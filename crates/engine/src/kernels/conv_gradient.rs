@@ -8,6 +8,8 @@ use super::conv::{by_group, geometry_of};
 use super::direct::{Meetings, Sum};
 use super::geometry::Geometry;
 use super::memory::Slot;
+use super::winograd::{Tiles, transformed_weight};
+use super::winograd_conv::Parts;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -81,6 +83,26 @@ pub(crate) fn lower_input_gradient(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let (Some(dy), Some(w)) = (node.inputs[0], node.inputs[1]) else { return false };
     let Some((geometry, plain)) = geometry_of(cx, node, node.outputs[0], dy, w) else { return false };
+    if geometry.suits_winograd() {
+        let (dy, w, dx) = (cx.slot(dy), cx.slot(w), cx.slot(node.outputs[0]));
+        let (u, shape) = transformed_weight(cx, w, geometry.channels_in, plain.stride);
+        let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
+        let tiles = Tiles { input: output, output: input, before: before.map(|pad| 2 - pad) };
+        let parts = Parts {
+            name: format!("conv {channels_out} 3x3 input gradient, winograd"),
+            x: dy,
+            u,
+            shape,
+            backward: true,
+            bias: None,
+            relu: false,
+            y: dx,
+            channels: [channels_out, channels_in],
+            tiles,
+        };
+        parts.push(cx);
+        return true;
+    }
     let lanes = cx.lanes;
     let pieces = Pieces::of(geometry.channels_in, geometry.work(lanes));
     cx.set_cut(node.outputs[0], pieces.scaled(geometry.input[0] * geometry.input[1]));

@@ -12,11 +12,13 @@ use super::grouped_weight_gradient;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{products_from, row_blocks, zero};
+use super::winograd::Tiles;
+use super::winograd_weight_gradient;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Output channels that lie side by side in a panel.
-const PANEL: usize = 32;
+pub(super) const PANEL: usize = 32;
 /// Positions whose products are added up before the sum is added to the gradient: their panel stays in the first-level
 /// cache, and sums of sums round less than long sums.
 const PLACES: usize = 4;
@@ -303,9 +305,15 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let dy = cx.slot(dy);
     let pieces = Pieces::of(items, items * lanes * PANEL * 8);
     cx.push(Panels { dy, panels, channels, positions, pieces, lanes });
+    let dw = cx.slot(dw);
+    if geometry.suits_winograd() {
+        let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
+        let tiles = Tiles { input, output, before };
+        winograd_weight_gradient::push(cx, [x, panels, dw], [channels_in, channels_out], plain.stride, tiles);
+        return true;
+    }
     let rows = if padded { plain.rows } else { geometry.channels_in };
     let pieces = Pieces::of(rows, geometry.work(lanes));
-    let dw = cx.slot(dw);
     cx.push(WeightGradient { x, panels, dw, w_stride: plain.stride, geometry, padded, pieces, lanes });
     true
 }

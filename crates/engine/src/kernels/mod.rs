@@ -39,6 +39,9 @@ pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod tile;
 pub(crate) mod update;
+pub(crate) mod winograd;
+pub(crate) mod winograd_conv;
+pub(crate) mod winograd_weight_gradient;
 
 use graph::NodeId;
 use memory::{Memory, Slot};
