@@ -19,9 +19,10 @@ use crate::step::{Access, Context, Pieces, Step};
 
 /// Output channels that lie side by side in a panel.
 pub(super) const PANEL: usize = 32;
-/// Positions whose products are added up before the sum is added to the gradient: their panel stays in the first-level
-/// cache, and sums of sums round less than long sums.
+/// Positions, and examples of each, whose products are added up before the sum is added to the gradient: their panel stays in
+/// the first-level cache, and sums of sums round less than long sums.
 const PLACES: usize = 4;
+pub(super) const EXAMPLES: usize = 32;
 /// Up to so many input channels all taps are rows alike, over a padded input.
 const FEW_CHANNELS: usize = 8;
 
@@ -122,14 +123,15 @@ impl Step for WeightGradient {
             w_stride: self.w_stride,
             geometry: &self.geometry,
             lanes: self.lanes,
-            live: cx.live(),
+            examples: (0, 0),
         };
+        let live = cx.live();
         // SAFETY: the geometry was inferred from these buffers' shapes; the rows of `dw` are the pieces'.
         unsafe {
             if self.padded {
-                dispatch!(cx.level => all_taps::<S>(data: Data<'_>, from: usize, to: usize));
+                dispatch!(cx.level => all_taps::<S>(data: Data<'_>, live: usize, from: usize, to: usize));
             } else {
-                dispatch!(cx.level => tap_by_tap::<S>(data: Data<'_>, from: usize, to: usize));
+                dispatch!(cx.level => tap_by_tap::<S>(data: Data<'_>, live: usize, from: usize, to: usize));
             }
         }
     }
@@ -143,7 +145,21 @@ struct Data<'a> {
     w_stride: usize,
     geometry: &'a Geometry,
     lanes: usize,
-    live: usize,
+    /// The examples that are worked on: the first, and how many.
+    examples: (usize, usize),
+}
+
+impl Data<'_> {
+    /// The examples, a few at a time.
+    fn each(self, live: usize) -> impl Iterator<Item = Self> {
+        let few = move |first| Data { examples: (first, EXAMPLES.min(live - first)), ..self };
+        (0..live).step_by(EXAMPLES).map(few)
+    }
+
+    /// Whether these are the first examples at the first position.
+    fn is_first(&self, position: usize) -> bool {
+        self.examples.0 == 0 && position == 0
+    }
 }
 
 /// Where a few positions of a tap lie: their distance in `x`, and in the panels of a block.
@@ -165,32 +181,34 @@ impl Places {
 
 /// The gradients of input channels `from..to`, tap by tap: of each tap only the positions inside of the maps.
 #[inline(always)]
-unsafe fn tap_by_tap<S: Simd>(data: Data<'_>, from: usize, to: usize) {
+unsafe fn tap_by_tap<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usize) {
     let Data { geometry, lanes, .. } = data;
     let (positions, window) = (geometry.positions(), geometry.window());
     let plane = geometry.input[0] * geometry.input[1] * lanes;
     for block in (0..geometry.channels_out).step_by(PANEL) {
         for first in (0..positions).step_by(PLACES) {
             let panel = data.panels.wrapping_add((block * positions + first * PANEL) * lanes);
-            row_blocks!(S, from, to, channel, R => {
-                for tap in 0..window {
-                    let places = places_of(geometry, tap, first, lanes);
-                    // SAFETY: the caller's; the places lie inside of the maps.
-                    unsafe {
-                        let x: [*const f32; R] =
-                            std::array::from_fn(|r| data.x.add((channel + r) * plane));
-                        let row = channel * window + tap;
-                        sum::<S, R>(data, x, panel, places, block, (row, window), first == 0);
+            for data in data.each(live) {
+                row_blocks!(S, from, to, channel, R => {
+                    for tap in 0..window {
+                        let places = places_of(geometry, tap, first, lanes);
+                        // SAFETY: the caller's; the places lie inside of the maps.
+                        unsafe {
+                            let x: [*const f32; R] =
+                                std::array::from_fn(|r| data.x.add((channel + r) * plane));
+                            let row = channel * window + tap;
+                            sum::<S, R>(data, x, panel, places, block, (row, window), data.is_first(first));
+                        }
                     }
-                }
-            });
+                });
+            }
         }
     }
 }
 
 /// The gradients of rows `from..to` of the weight, whose windows lie inside of the padded input everywhere.
 #[inline(always)]
-unsafe fn all_taps<S: Simd>(data: Data<'_>, from: usize, to: usize) {
+unsafe fn all_taps<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usize) {
     let Data { geometry, lanes, .. } = data;
     let positions = geometry.positions();
     let [height, width] = geometry.padded();
@@ -208,13 +226,15 @@ unsafe fn all_taps<S: Simd>(data: Data<'_>, from: usize, to: usize) {
                 let corner = (y * geometry.stride[0] * width + x * geometry.stride[1]) * lanes;
                 places.push((corner, (position - first) * PANEL * lanes));
             }
-            row_blocks!(S, from, to, row, R => {
-                // SAFETY: the caller's; the windows lie inside of the padded maps.
-                unsafe {
-                    let x: [*const f32; R] = std::array::from_fn(|r| data.x.add(offset(row + r)));
-                    sum::<S, R>(data, x, panel, places, block, (row, 1), first == 0);
-                }
-            });
+            for data in data.each(live) {
+                row_blocks!(S, from, to, row, R => {
+                    // SAFETY: the caller's; the windows lie inside of the padded maps.
+                    unsafe {
+                        let x: [*const f32; R] = std::array::from_fn(|r| data.x.add(offset(row + r)));
+                        sum::<S, R>(data, x, panel, places, block, (row, 1), data.is_first(first));
+                    }
+                });
+            }
         }
     }
 }
@@ -273,9 +293,10 @@ unsafe fn sum_columns<S: Simd, const R: usize, const J: usize>(
     // SAFETY: the caller's.
     unsafe {
         let mut tile = zero::<S, R, J>();
+        let (first, count) = data.examples;
         for &(source, at) in &places.list[..places.count] {
-            let x = x.map(|x| x.add(source));
-            products_from::<S, R, J>(&mut tile, x, panel.add(at), PANEL, data.live);
+            let x = x.map(|x| x.add(source + first));
+            products_from::<S, R, J>(&mut tile, x, panel.add(at + first * PANEL), PANEL, count);
         }
         for r in 0..R {
             let dw = data.dw.add((row + r * step) * data.w_stride + block);

@@ -11,6 +11,8 @@ use crate::step::{Access, Context, Pieces, Step};
 
 /// Products of a tile.
 pub(super) const PRODUCTS: usize = 16;
+/// Elements between the places of two products, so that the 16 of them do not meet in one set of the first-level cache.
+pub(super) const APART: usize = 64;
 
 /// `Bᵀ d` for one column of four.
 #[inline(always)]

@@ -6,13 +6,13 @@ use std::ops::Range;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{lane_blocks, products, products_ahead, row_blocks, zero};
-use super::winograd::{PRODUCTS, Tiles, Transformed, mirrored, output};
+use super::winograd::{APART, PRODUCTS, Tiles, Transformed, mirrored, output};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Elements that the transformed inputs and the products of the tiles that are worked on together may take: they stay in
 /// a core's second-level cache.
-const ROOM: usize = 384 * 1024;
+const ROOM: usize = 256 * 1024;
 /// Lanes that are worked on together.
 const LANES: usize = 32;
 /// Channels that are summed before the next: one tile's transformed inputs stay in the first-level cache.
@@ -39,6 +39,16 @@ pub(super) struct WinogradConv {
     pieces: Pieces,
 }
 
+/// Elements of the transformed inputs and the products of one tile.
+fn of_tile(channels: [usize; 2], lanes: usize) -> usize {
+    PRODUCTS * (channels[0] + channels[1]) * LANES.min(lanes)
+}
+
+/// Elements of the room of a piece.
+fn room_len(channels: [usize; 2], lanes: usize, together: usize) -> usize {
+    together * of_tile(channels, lanes) + 2 * PRODUCTS * APART
+}
+
 /// What a [`WinogradConv`] is made of.
 pub(super) struct Parts {
     pub(super) name: String,
@@ -58,11 +68,11 @@ impl Parts {
     pub(super) fn push(self, cx: &mut Lowering<'_>) {
         let Parts { name, x, u, shape, backward, bias, relu, y, channels, tiles } = self;
         let lanes = cx.lanes;
-        let of_tile = PRODUCTS * (channels[0] + channels[1]) * LANES.min(lanes);
+        let of_tile = of_tile(channels, lanes);
         let together = (ROOM / of_tile).clamp(1, tiles.count());
         let work = 2 * PRODUCTS * channels[0] * channels[1] * tiles.count() * lanes;
         let pieces = Pieces::of(tiles.count(), work);
-        let room = cx.temporary(pieces.count() * together * of_tile);
+        let room = cx.temporary(pieces.count() * room_len(channels, lanes, together));
         cx.push(WinogradConv {
             name,
             x,
@@ -108,11 +118,11 @@ impl Step for WinogradConv {
 
     /// Pieces are tiles. Those of one thread share the room of the first.
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
-        let of_tile = PRODUCTS * (self.channels[0] + self.channels[1]) * LANES.min(self.lanes);
         let tiles = self.pieces.span(pieces.clone());
         let (from, to) = (tiles.start, tiles.end);
+        let room = room_len(self.channels, self.lanes, self.together);
         // SAFETY: the room holds as much for every piece; this piece's is nobody else's.
-        let room = unsafe { cx.memory.at(self.room).add(pieces.start * self.together * of_tile) };
+        let room = unsafe { cx.memory.at(self.room).add(pieces.start * room) };
         let data = Data {
             x: cx.memory.at(self.x),
             u: cx.memory.at(self.u),
@@ -152,14 +162,15 @@ impl Data {
     /// Where the transformed inputs of a product of a tile start: `[product][tile][channel][lane]`.
     #[inline(always)]
     fn inputs(&self, product: usize, tile: usize, lanes: usize) -> usize {
-        (product * self.together + tile) * self.channels[0] * lanes
+        (product * self.together + tile) * self.channels[0] * lanes + product * APART
     }
 
     /// Where its sums start, behind all inputs.
     #[inline(always)]
     fn sums(&self, product: usize, tile: usize, lanes: usize) -> usize {
         let inputs = PRODUCTS * self.together * self.channels[0];
-        (inputs + (product * self.together + tile) * self.channels[1]) * lanes
+        let sums = (product * self.together + tile) * self.channels[1];
+        (inputs + sums) * lanes + (PRODUCTS + product) * APART
     }
 }
 

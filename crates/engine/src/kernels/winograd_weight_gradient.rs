@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::conv_weight_gradient::PANEL;
+use super::conv_weight_gradient::{EXAMPLES, PANEL};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{products, row_blocks, zero};
-use super::winograd::{PRODUCTS, Tiles, Transformed, gradient, weight_gradient};
+use super::winograd::{APART, PRODUCTS, Tiles, Transformed, gradient, weight_gradient};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -34,9 +34,7 @@ struct WinogradWeightGradient {
 }
 
 /// Elements of the room of a piece.
-fn room_len(lanes: usize) -> usize {
-    PRODUCTS * TOGETHER * lanes * (CHANNELS + PANEL)
-}
+const ROOM: usize = PRODUCTS * (TOGETHER * EXAMPLES * (CHANNELS + PANEL) + 2 * APART);
 
 impl Step for WinogradWeightGradient {
     fn name(&self) -> String {
@@ -70,7 +68,7 @@ impl Step for WinogradWeightGradient {
         let range = self.pieces.span(pieces.clone());
         let (from, to) = (range.start, range.end);
         // SAFETY: the room holds as much for every piece; this piece's is nobody else's.
-        let room = unsafe { cx.memory.at(self.room).add(pieces.start * room_len(self.lanes)) };
+        let room = unsafe { cx.memory.at(self.room).add(pieces.start * ROOM) };
         let data = Data {
             x: cx.memory.at(self.x),
             panels: cx.memory.at(self.panels),
@@ -80,11 +78,12 @@ impl Step for WinogradWeightGradient {
             channels_out: self.channels_out,
             tiles: self.tiles,
             lanes: self.lanes,
-            live: cx.live(),
+            examples: (0, 0),
             room,
         };
+        let live = cx.live();
         // SAFETY: the lengths were inferred from these buffers' shapes; the input channels `from..to` are the pieces'.
-        unsafe { dispatch!(cx.level => channels::<S>(data: Data, from: usize, to: usize)) };
+        unsafe { dispatch!(cx.level => channels::<S>(data: Data, live: usize, from: usize, to: usize)) };
     }
 }
 
@@ -98,7 +97,8 @@ struct Data {
     channels_out: usize,
     tiles: Tiles,
     lanes: usize,
-    live: usize,
+    /// The examples that are worked on: the first, and how many.
+    examples: (usize, usize),
     room: *mut f32,
 }
 
@@ -106,36 +106,25 @@ impl Data {
     /// Transformed inputs: `[product][tile][channel][lane]`.
     #[inline(always)]
     fn inputs(&self, product: usize, tile: usize) -> usize {
-        (product * TOGETHER + tile) * CHANNELS * self.lanes
+        (product * TOGETHER + tile) * CHANNELS * EXAMPLES + product * APART
     }
 
     /// Transformed gradients, behind all inputs: `[product][tile][lane][o]`.
     #[inline(always)]
     fn gradients(&self, product: usize, tile: usize) -> usize {
-        (PRODUCTS * TOGETHER * CHANNELS + (product * TOGETHER + tile) * PANEL) * self.lanes
+        (PRODUCTS * TOGETHER * CHANNELS + (product * TOGETHER + tile) * PANEL) * EXAMPLES
+            + (PRODUCTS + product) * APART
     }
 }
 
 #[inline(always)]
-unsafe fn channels<S: Simd>(data: Data, from: usize, to: usize) {
+unsafe fn channels<S: Simd>(data: Data, live: usize, from: usize, to: usize) {
     for first in (0..data.tiles.count()).step_by(TOGETHER) {
-        let count = TOGETHER.min(data.tiles.count() - first);
-        for channel in (from..to).step_by(CHANNELS) {
-            let end = to.min(channel + CHANNELS);
+        for example in (0..live).step_by(EXAMPLES) {
+            let data = Data { examples: (example, EXAMPLES.min(live - example)), ..data };
+            let fresh = first == 0 && example == 0;
             // SAFETY: the caller's.
-            unsafe {
-                transform_inputs::<S>(data, first, count, channel, end);
-                for block in (0..data.channels_out).step_by(PANEL) {
-                    transform_gradients::<S>(data, first, count, block);
-                    let fresh = first == 0;
-                    match (data.channels_out - block > 16, S::WIDTH) {
-                        (true, 16) => multiply::<S, 2>(data, count, block, channel, end, fresh),
-                        (true, _) => multiply::<S, 4>(data, count, block, channel, end, fresh),
-                        (false, 16) => multiply::<S, 1>(data, count, block, channel, end, fresh),
-                        (false, _) => multiply::<S, 2>(data, count, block, channel, end, fresh),
-                    }
-                }
-            }
+            unsafe { tiles::<S>(data, first, from, to, fresh) };
         }
     }
     for channel in from..to {
@@ -144,18 +133,41 @@ unsafe fn channels<S: Simd>(data: Data, from: usize, to: usize) {
     }
 }
 
+/// Adds a few tiles of a few examples, from tile `first` on.
+#[inline(always)]
+unsafe fn tiles<S: Simd>(data: Data, first: usize, from: usize, to: usize, fresh: bool) {
+    let count = TOGETHER.min(data.tiles.count() - first);
+    for channel in (from..to).step_by(CHANNELS) {
+        let end = to.min(channel + CHANNELS);
+        // SAFETY: the caller's.
+        unsafe {
+            transform_inputs::<S>(data, first, count, channel, end);
+            for block in (0..data.channels_out).step_by(PANEL) {
+                transform_gradients::<S>(data, first, count, block);
+                match (data.channels_out - block > 16, S::WIDTH) {
+                    (true, 16) => multiply::<S, 2>(data, count, block, channel, end, fresh),
+                    (true, _) => multiply::<S, 4>(data, count, block, channel, end, fresh),
+                    (false, 16) => multiply::<S, 1>(data, count, block, channel, end, fresh),
+                    (false, _) => multiply::<S, 2>(data, count, block, channel, end, fresh),
+                }
+            }
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn transform_inputs<S: Simd>(data: Data, first: usize, count: usize, from: usize, to: usize) {
     let plane = data.tiles.input[0] * data.tiles.input[1] * data.lanes;
     for channel in from..to {
         for tile in 0..count {
-            for lane in (0..data.live).step_by(S::WIDTH) {
+            for lane in (0..data.examples.1).step_by(S::WIDTH) {
                 // SAFETY: the caller's.
                 unsafe {
                     let x = data.x.add(channel * plane);
-                    let products = data.tiles.transformed::<S>(x, first + tile, data.lanes, lane);
+                    let products =
+                        data.tiles.transformed::<S>(x, first + tile, data.lanes, data.examples.0 + lane);
                     for index in 0..PRODUCTS {
-                        let at = data.inputs(index, tile) + (channel - from) * data.lanes + lane;
+                        let at = data.inputs(index, tile) + (channel - from) * EXAMPLES + lane;
                         S::store(data.room.add(at), products[index / 4][index % 4]);
                     }
                 }
@@ -169,7 +181,7 @@ unsafe fn transform_gradients<S: Simd>(data: Data, first: usize, count: usize, b
     let [height, width] = data.tiles.output;
     for tile in 0..count {
         let [top, left] = data.tiles.corner(first + tile);
-        for lane in 0..data.live {
+        for lane in 0..data.examples.1 {
             for column in (0..PANEL).step_by(S::WIDTH) {
                 // SAFETY: the caller's; positions outside of the map count as zero.
                 unsafe {
@@ -209,9 +221,9 @@ unsafe fn multiply<S: Simd, const J: usize>(
             row_blocks!(S, from, to, channel, R => {
                 let mut sums = zero::<S, R, J>();
                 for tile in 0..count {
-                    let v = data.room.add(data.inputs(product, tile) + (channel - from) * data.lanes);
+                    let v = data.room.add(data.inputs(product, tile) + (channel - from) * EXAMPLES);
                     let w = data.room.add(data.gradients(product, tile));
-                    products::<S, R, J>(&mut sums, v, data.lanes, 1, w, PANEL, data.live);
+                    products::<S, R, J>(&mut sums, v, EXAMPLES, 1, w, PANEL, data.examples.1);
                 }
                 for r in 0..R {
                     let at = product * data.shape.product() + (channel + r) * data.shape.stride + block;
@@ -260,7 +272,7 @@ pub(super) fn push(
     let work = 2 * PRODUCTS * channels[0] * channels[1] * tiles.count() * lanes;
     let pieces = Pieces::of(channels[0], work);
     let du = cx.temporary(shape.len());
-    let room = cx.temporary(pieces.count() * room_len(lanes));
+    let room = cx.temporary(pieces.count() * ROOM);
     cx.push(WinogradWeightGradient {
         x,
         panels,
