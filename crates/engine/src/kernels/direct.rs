@@ -3,8 +3,9 @@
 //! roles of the two channel axes exchanged.
 
 use super::geometry::{CHANNEL_BLOCK, Geometry, Tap};
+use super::pointwise;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products, products_ahead, row_blocks, zero};
+use super::tile::{Tile, lane_blocks, products, products_ahead, row_blocks, zero};
 use crate::cpu::Level;
 
 /// Places of a map that are worked on together: what they read of a block of channels, and that block's weights, stay in
@@ -20,23 +21,45 @@ pub(crate) struct Meetings {
     width: usize,
     /// Width of the window.
     kernel_width: usize,
+    /// Taps of the window.
+    window: usize,
 }
 
 impl Meetings {
     /// Output positions with the inputs of their windows.
     pub(crate) fn forward(geometry: &Geometry) -> Self {
         let [rows, columns] = geometry.windows();
-        Meetings { rows, columns, width: geometry.input[1], kernel_width: geometry.kernel[1] }
+        Meetings {
+            rows,
+            columns,
+            width: geometry.input[1],
+            kernel_width: geometry.kernel[1],
+            window: geometry.window(),
+        }
     }
 
     /// Input places with the output positions that read them.
     pub(crate) fn backward(geometry: &Geometry) -> Self {
         let [rows, columns] = geometry.readers();
-        Meetings { rows, columns, width: geometry.output[1], kernel_width: geometry.kernel[1] }
+        Meetings {
+            rows,
+            columns,
+            width: geometry.output[1],
+            kernel_width: geometry.kernel[1],
+            window: geometry.window(),
+        }
     }
 
-    fn places(&self) -> usize {
+    pub(super) fn places(&self) -> usize {
         self.rows.len() * self.columns.len()
+    }
+
+    /// The place that `place` reads, in a window of one tap; `None` where that lies outside of the map.
+    #[inline(always)]
+    pub(super) fn only_source(&self, place: usize) -> Option<usize> {
+        let columns = self.columns.len();
+        let (down, right) = (self.rows[place / columns].first()?, self.columns[place % columns].first()?);
+        Some(down.source * self.width + right.source)
     }
 }
 
@@ -74,10 +97,74 @@ impl Sum<'_> {
         // SAFETY: the caller's; the level is the processor's.
         unsafe { dispatch!(level => rows::<S>(sum: Sum<'_>, from: usize, to: usize)) };
     }
+
+    /// The first element of a row at a place.
+    #[inline(always)]
+    unsafe fn at(&self, row: usize, place: usize, lane: usize) -> *mut f32 {
+        // SAFETY: the caller's.
+        unsafe { self.y.add((row * self.meetings.places() + place) * self.lanes + lane) }
+    }
+
+    /// The sums of `R` rows of a place so far.
+    ///
+    /// # Safety
+    ///
+    /// As [`Sum::run`].
+    #[inline(always)]
+    pub(super) unsafe fn load<S: Simd, const R: usize, const J: usize>(
+        &self,
+        sums: &mut Tile<S::V, R, J>,
+        row: usize,
+        place: usize,
+        lane: usize,
+    ) {
+        for r in 0..R {
+            for j in 0..J {
+                // SAFETY: the caller's.
+                unsafe { sums[r][j] = S::load(self.at(row + r, place, lane + j * S::WIDTH)) };
+            }
+        }
+    }
+
+    /// Keeps the sums of `R` rows of a place; with bias and activation when they are `done`.
+    ///
+    /// # Safety
+    ///
+    /// As [`Sum::run`].
+    #[inline(always)]
+    pub(super) unsafe fn store<S: Simd, const R: usize, const J: usize>(
+        &self,
+        sums: Tile<S::V, R, J>,
+        row: usize,
+        place: usize,
+        lane: usize,
+        done: bool,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            for r in 0..R {
+                let bias = if done && !self.bias.is_null() { *self.bias.add(row + r) } else { 0.0 };
+                for j in 0..J {
+                    let mut value = sums[r][j];
+                    if done {
+                        value = S::add(value, S::splat(bias));
+                        if self.relu {
+                            value = S::max(S::splat(0.0), value);
+                        }
+                    }
+                    S::store(self.at(row + r, place, lane + j * S::WIDTH), value);
+                }
+            }
+        }
+    }
 }
 
 #[inline(always)]
 unsafe fn rows<S: Simd>(sum: Sum<'_>, from: usize, to: usize) {
+    if sum.meetings.window == 1 {
+        // SAFETY: the caller's.
+        return unsafe { pointwise::rows::<S>(sum, from, to) };
+    }
     let places = sum.meetings.places();
     // SAFETY: the caller's.
     unsafe {
@@ -112,14 +199,8 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
     // SAFETY: the caller's; the taps' sources lie inside of the maps.
     unsafe {
         let mut sums = zero::<S, R, J>();
-        let at = sum.y.add((row * meetings.places() + place) * lanes + lane);
-        let y_row = meetings.places() * lanes;
         if channel > 0 {
-            for r in 0..R {
-                for j in 0..J {
-                    sums[r][j] = S::load(at.add(r * y_row + j * S::WIDTH));
-                }
-            }
+            sum.load::<S, R, J>(&mut sums, row, place, lane);
         }
         let w = sum.w.add(row * sum.w_row + channel * sum.w_channel);
         let input = sum.x.add(channel * sum.x_channel + lane);
@@ -137,19 +218,6 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
                 }
             }
         }
-        let done = channel + channels == sum.channels;
-        for r in 0..R {
-            let bias = if done && !sum.bias.is_null() { *sum.bias.add(row + r) } else { 0.0 };
-            for j in 0..J {
-                let mut value = sums[r][j];
-                if done {
-                    value = S::add(value, S::splat(bias));
-                    if sum.relu {
-                        value = S::max(S::splat(0.0), value);
-                    }
-                }
-                S::store(at.add(r * y_row + j * S::WIDTH), value);
-            }
-        }
+        sum.store::<S, R, J>(sums, row, place, lane, channel + channels == sum.channels);
     }
 }
