@@ -55,19 +55,37 @@ impl Step for Panels {
         for item in self.pieces.range(piece) {
             let (block, position) = (item / positions, item % positions);
             let first = block * PANEL;
-            // SAFETY: the item's panel belongs to this piece; channels and positions lie inside of `dy`.
-            let (dy, panel) = unsafe {
-                let dy = cx.memory.at(self.dy).add((first * positions + position) * lanes).cast_const();
-                let panel = cx.memory.at(self.panels).add(item * lanes * PANEL);
-                (dy, std::slice::from_raw_parts_mut(panel, live * PANEL))
-            };
             let count = PANEL.min(self.channels - first);
-            for (lane, row) in panel.chunks_exact_mut(PANEL).enumerate() {
-                for (channel, value) in row[..count].iter_mut().enumerate() {
-                    // SAFETY: as above.
-                    *value = unsafe { *dy.add(channel * positions * lanes + lane) };
+            let row = positions * lanes;
+            // SAFETY: the item's panel belongs to this piece; channels and positions lie inside of `dy`.
+            unsafe {
+                let dy = cx.memory.at(self.dy).add(first * row + position * lanes).cast_const();
+                let panel = cx.memory.at(self.panels).add(item * lanes * PANEL);
+                dispatch!(cx.level => panel_of::<S>(dy: *const f32, row: usize, panel: *mut f32, count: usize, live: usize));
+            }
+        }
+    }
+}
+
+/// `panel[lane][o] = dy[o][lane]` for the first `live` lanes, zero from channel `count` on.
+#[inline(always)]
+unsafe fn panel_of<S: Simd>(dy: *const f32, row: usize, panel: *mut f32, count: usize, live: usize) {
+    for channel in (0..PANEL).step_by(S::WIDTH) {
+        for lane in (0..live).step_by(S::WIDTH) {
+            // SAFETY: the caller's; lanes are whole vectors.
+            unsafe {
+                let panel = panel.add(lane * PANEL + channel);
+                if channel + S::WIDTH <= count {
+                    S::turn(dy.add(channel * row + lane), row, panel, PANEL);
+                    continue;
                 }
-                row[count..].fill(0.0);
+                for down in 0..S::WIDTH {
+                    for right in 0..S::WIDTH {
+                        let inside = channel + right < count;
+                        let value = if inside { *dy.add((channel + right) * row + lane + down) } else { 0.0 };
+                        *panel.add(down * PANEL + right) = value;
+                    }
+                }
             }
         }
     }
