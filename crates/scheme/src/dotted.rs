@@ -26,6 +26,26 @@ pub(crate) fn join_names(tree: &mut Table) {
     }
 }
 
+/// The path of a setting as the text writes it, with a layer's name as one key.
+pub(crate) fn join_path(path: &[String]) -> Vec<String> {
+    match path {
+        [model, layers, name @ .., key] if format!("{model}.{layers}") == DOTTED && name.len() > 1 => {
+            vec![model.clone(), layers.clone(), name.join("."), key.clone()]
+        }
+        _ => path.to_vec(),
+    }
+}
+
+/// The path of a table's header, with a layer's name as one key.
+pub(crate) fn join_header(path: &[String]) -> Vec<String> {
+    match path {
+        [model, layers, name @ ..] if format!("{model}.{layers}") == DOTTED && name.len() > 1 => {
+            vec![model.clone(), layers.clone(), name.join(".")]
+        }
+        _ => path.to_vec(),
+    }
+}
+
 fn has_tables(table: &Table) -> bool {
     table.entries.iter().any(|entry| entry.node.table().is_some())
 }
@@ -71,6 +91,19 @@ mod tests {
         check("model.layers.a.0.b.units = 3\nmodel.layers.a.op = 'dense'\n", &["a.0.b", "a"]);
         check("[model.layers.'a.0']\nop = 'relu'\n[model.layers.b]\n", &["a.0", "b"]);
         check("[model.layers]\na = 1\n", &["a"]);
+    }
+
+    #[test]
+    fn paths_name_the_layer_as_one_key() {
+        let words = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+        for (path, expect) in [
+            ("model/layers/a/0/conv/kernel", "model/layers/a.0.conv/kernel"),
+            ("model/layers/a/kernel", "model/layers/a/kernel"),
+            ("model/layers/a", "model/layers/a"),
+            ("train/optimizer/name/x/y", "train/optimizer/name/x/y"),
+        ] {
+            assert_eq!(join_path(&words(path)), words(expect));
+        }
     }
 
     #[test]
