@@ -88,7 +88,7 @@ mod tests {
     fn chains_of_tables_are_names() {
         let nested = "[model.layers.a.0]\nop = 'relu'\n[model.layers.b]\nop = 'relu'\n[model.layers.a.1]\nop = 'relu'\n";
         check(nested, &["a.0", "b", "a.1"]);
-        check("model.layers.a.0.b.units = 3\nmodel.layers.a.op = 'dense'\n", &["a.0.b", "a"]);
+        check("model.layers.a.0.b.units = 3\nmodel.layers.a.op = 'dense'\n", &["a", "a.0.b"]);
         check("[model.layers.'a.0']\nop = 'relu'\n[model.layers.b]\n", &["a.0", "b"]);
         check("[model.layers]\na = 1\n", &["a"]);
     }

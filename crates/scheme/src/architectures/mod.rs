@@ -17,22 +17,40 @@ pub(crate) use mlp::HIDDEN;
 
 /// Every architecture, by name.
 pub(crate) const ARCHITECTURES: &[Choice] = &[
-    Choice::new("alexnet", "Krizhevsky 2014, arXiv:1404.5997; images of at least 63 × 63"),
-    Choice::new("mlp", "dense layers with ReLU, see `hidden`"),
-    Choice::new("resnet18", "He et al. 2016, arXiv:1512.03385"),
-    Choice::new("resnet34", "the same, 34 layers"),
-    Choice::new("resnet50", "the same, 50 layers in bottlenecks, the second convolution of each strided"),
+    Choice::new("alexnet", "AlexNet in one tower, Krizhevsky 2014, arXiv:1404.5997; images from 63 × 63"),
+    Choice::new("mlp", "dense layers with ReLU, as many as `hidden` says"),
+    Choice::new(
+        "resnet18",
+        "residual network of 18 layers, blocks of two 3 × 3 convolutions, He et al. 2016, arXiv:1512.03385",
+    ),
+    Choice::new(
+        "resnet34",
+        "residual network of 34 layers, blocks of two 3 × 3 convolutions, He et al. 2016",
+    ),
+    Choice::new(
+        "resnet50",
+        "residual network of 50 layers, bottlenecks whose 3 × 3 convolution takes the stride, He et al. 2016",
+    ),
     Choice::new(
         "vgg11",
-        "Simonyan and Zisserman 2015, arXiv:1409.1556, configuration A; images of at least 32 × 32",
+        "VGG with 11 layers, configuration A of Simonyan and Zisserman 2015, arXiv:1409.1556; images from 32 × 32",
     ),
-    Choice::new("vgg11_bn", "the same with batch normalisation"),
-    Choice::new("vgg13", "configuration B"),
-    Choice::new("vgg13_bn", "the same with batch normalisation"),
-    Choice::new("vgg16", "configuration D"),
-    Choice::new("vgg16_bn", "the same with batch normalisation"),
-    Choice::new("vgg19", "configuration E"),
-    Choice::new("vgg19_bn", "the same with batch normalisation"),
+    Choice::new("vgg11_bn", "`vgg11` with batch normalisation behind each convolution"),
+    Choice::new(
+        "vgg13",
+        "VGG with 13 layers, configuration B of Simonyan and Zisserman 2015, arXiv:1409.1556; images from 32 × 32",
+    ),
+    Choice::new("vgg13_bn", "`vgg13` with batch normalisation behind each convolution"),
+    Choice::new(
+        "vgg16",
+        "VGG with 16 layers, configuration D of Simonyan and Zisserman 2015, arXiv:1409.1556; images from 32 × 32",
+    ),
+    Choice::new("vgg16_bn", "`vgg16` with batch normalisation behind each convolution"),
+    Choice::new(
+        "vgg19",
+        "VGG with 19 layers, configuration E of Simonyan and Zisserman 2015, arXiv:1409.1556; images from 32 × 32",
+    ),
+    Choice::new("vgg19_bn", "`vgg19` with batch normalisation behind each convolution"),
 ];
 
 /// The text of the architecture `name`; `None` if none is called so. `hidden` is a setting of `mlp`.
