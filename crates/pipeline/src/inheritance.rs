@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use base::{Diagnostic, Diagnostics, Digest};
 use graph::{Graph, ValueId};
 use inherit::transfer::{self, Action, Network, Rename, TransferPlan, Wishes};
-use scheme::{Architecture, Inherit, Layer, MemoryFiles, ResolvedScheme, Steps};
+use scheme::{Architecture, Inherit, MemoryFiles, Placed, ResolvedScheme, Steps};
 use serde_json::Value;
 use store::{ModelVersion, ParentRecord, Relation, Store, StoreAddress, StoreError};
 use tensor::Tensor;
@@ -39,7 +39,7 @@ pub(crate) struct Parent {
     /// The version; none of several that were merged.
     pub(crate) version: Option<ModelVersion>,
     /// The layers of its scheme, or of the nearest ancestor that wrote any; none if that one took an ONNX file.
-    pub(crate) layers: Option<Steps<Layer>>,
+    pub(crate) layers: Option<Steps<Placed>>,
     pub(crate) graph: Graph,
     /// What is compared with the target.
     pub(crate) prediction: ValueId,
@@ -167,7 +167,7 @@ pub(crate) fn prediction(graph: &Graph) -> Option<ValueId> {
 }
 
 /// The layers that the scheme of `version` says, or that of the parent it took them from.
-fn layers(store: &Store, mut version: ModelVersion) -> Result<Option<Steps<Layer>>, RunError> {
+fn layers(store: &Store, mut version: ModelVersion) -> Result<Option<Steps<Placed>>, RunError> {
     for _ in 0..GENERATIONS_MAX {
         match registered_scheme(store, &version)?.model.architecture {
             Architecture::Layers(layers) => return Ok(Some(layers)),

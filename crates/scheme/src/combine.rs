@@ -104,12 +104,16 @@ fn neighbour(first: &Table, order: &[String], index: usize) -> usize {
     }
 }
 
-/// Two neighbouring common steps that stand the other way round in `second`.
+/// Two neighbouring common steps that stand the other way round in `second`. Where one that was taken out stands does
+/// not matter.
 fn dispute(first: &Table, second: &Table) -> Option<Dispute> {
+    let stands = |entry: &Entry| entry.node.value != Value::Removed;
     let common: Vec<(&Entry, usize)> = first
         .entries
         .iter()
+        .filter(|entry| stands(entry))
         .filter_map(|entry| second.position(&entry.name).map(|position| (entry, position)))
+        .filter(|(_, position)| stands(&second.entries[*position]))
         .collect();
     common.windows(2).find(|pair| pair[0].1 > pair[1].1).map(|pair| Dispute {
         first: (pair[0].0.name.clone(), pair[0].0.key),

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml_edit::{InlineTable, Value};
 
+use crate::dotted::join_path;
 use crate::layout::{Piece, PieceKind, pieces};
 
 /// A replacement in a text.
@@ -20,6 +21,7 @@ pub(crate) fn without(text: &str, keys: &[Vec<String>], unset: &[String]) -> Str
     let mut splices = Vec::new();
     for (index, piece) in pieces.iter().enumerate() {
         let PieceKind::Setting { path, value } = &piece.kind else { continue };
+        let path = &join_path(path);
         let below: Vec<&[String]> = keys.iter().filter_map(|key| key.strip_prefix(path.as_slice())).collect();
         let whole = keys.iter().any(|key| path.starts_with(key));
         let left = if path == &["unset"] && !unset.is_empty() {

@@ -3,6 +3,7 @@
 use base::Diagnostic;
 use serde_json::Value as Json;
 
+use crate::architectures::EXPANDED;
 use crate::check::with_names;
 use crate::merge::at;
 use crate::resolved::{Origin, ResolvedScheme};
@@ -43,7 +44,8 @@ impl ResolvedScheme {
         let leaves = match key {
             None => self.tree.leaves(),
             Some(key) => {
-                self.tree.at(key).map(|node| leaves_of(node, key)).ok_or_else(|| self.unknown_value(key))?
+                let found = self.tree.at(key).or_else(|| self.written_out(key));
+                found.map(|node| leaves_of(node, key)).ok_or_else(|| self.unknown_value(key))?
             }
         };
         Ok(leaves.into_iter().map(|(key, node)| self.explanation(key, node)).collect())
@@ -57,7 +59,9 @@ impl ResolvedScheme {
         let origin = self.origin_of(node.place);
         let derived_from = match origin {
             Origin::Derived => self.history.derivations.get(&key).cloned().unwrap_or_default(),
-            Origin::Default | Origin::File { .. } | Origin::Override { .. } => Vec::new(),
+            Origin::Default | Origin::File { .. } | Origin::Architecture { .. } | Origin::Override { .. } => {
+                Vec::new()
+            }
         };
         Explanation {
             value: show::json_value(&node.value),
@@ -66,6 +70,12 @@ impl ResolvedScheme {
             derived_from,
             key,
         }
+    }
+
+    /// What chose the architecture whose layers stand in its place.
+    fn written_out(&self, key: &str) -> Option<&Node> {
+        let chooses = key.strip_prefix("model.").is_some_and(|key| EXPANDED.contains(&key));
+        self.history.merged.at(key).filter(|_| chooses)
     }
 
     fn unknown_value(&self, key: &str) -> Diagnostic {

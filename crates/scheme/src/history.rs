@@ -1,7 +1,7 @@
 //! How the values of a resolved scheme came about: what the merge replaced and took out.
 
 use crate::derive::Derivations;
-use crate::tree::{Node, Place, Table, Value};
+use crate::tree::{Node, Place, Table, Value, below};
 
 /// The merge as it was before the checks.
 #[derive(Debug)]
@@ -27,8 +27,7 @@ impl History {
                 _ => {}
             }
         }
-        let (first, rest) = split(key);
-        if let Some(node) = self.merged.get(first) {
+        for (node, rest) in entered(&self.merged, key) {
             collect(node, rest, &mut found);
         }
         let mut seen = Vec::new();
@@ -44,8 +43,7 @@ impl History {
 /// What `node` replaced at `rest`, a key below it.
 fn collect<'a>(node: &'a Node, rest: Option<&str>, found: &mut Vec<(&'a Value, Place)>) {
     if let (Some(rest), Value::Table(table)) = (rest, &node.value) {
-        let (first, rest) = split(rest);
-        if let Some(inner) = table.get(first) {
+        for (inner, rest) in entered(table, rest) {
             collect(inner, rest, found);
         }
     }
@@ -59,8 +57,7 @@ fn collect_with_itself<'a>(node: &'a Node, rest: Option<&str>, found: &mut Vec<(
     match (rest, &node.value) {
         (None, value) | (Some(_), value @ Value::Removed) => found.push((value, node.place)),
         (Some(rest), Value::Table(table)) => {
-            let (first, rest) = split(rest);
-            if let Some(inner) = table.get(first) {
+            for (inner, rest) in entered(table, rest) {
                 collect_with_itself(inner, rest, found);
             }
         }
@@ -71,6 +68,7 @@ fn collect_with_itself<'a>(node: &'a Node, rest: Option<&str>, found: &mut Vec<(
     }
 }
 
-fn split(key: &str) -> (&str, Option<&str>) {
-    key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)))
+/// The entries that the dotted `key` leads to or into, with what it says below them.
+fn entered<'a, 'k>(table: &'a Table, key: &'k str) -> impl Iterator<Item = (&'a Node, Option<&'k str>)> {
+    table.entries.iter().filter_map(move |entry| Some((&entry.node, below(&entry.name, key)?)))
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use base::{Diagnostic, Diagnostics, Digest, FileId, SourceMap, Span};
 
+use crate::architectures::{Chosen, chosen, put_layers};
 use crate::combine::{Lineage, combine};
+use crate::dotted;
 use crate::files::SchemeFiles;
 use crate::locate::{Locator, Target, Text, Writer, labelled};
 use crate::merge::{at, overlay, unset};
@@ -45,7 +47,6 @@ pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -
     let mut loader = Loader::new(files);
     let writer = Writer { folder: Path::new(""), package: None, from: None };
     let found = loader.load_named(&root.to_string_lossy(), writer);
-    let generations = loader.generations(found);
     let parents = found.map(|file| loader.parents_of(file)).unwrap_or_default();
     let mut tree = found.and_then(|file| loader.trees.remove(&file));
     for text in overrides {
@@ -55,17 +56,15 @@ pub(crate) fn load(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -
         let Some(mut layer) = parse_override(text, file, &mut loader.diagnostics) else { continue };
         loader.refuse_inherits(&mut layer);
         loader.upgrade(&mut layer, file);
+        expand_short_forms(&mut layer);
+        loader.write_out(tree.as_mut(), &layer, file, &older);
         loader.lay(tree.as_mut(), layer);
     }
+    let generations = loader.generations(found);
     Loaded {
         sources: loader.sources,
         tree: if loader.broken { None } else { tree },
-        generations: loader
-            .folders
-            .iter()
-            .enumerate()
-            .map(|(at, _)| generations.get(at).copied().flatten())
-            .collect(),
+        generations,
         folders: loader.folders,
         parts: loader.parts,
         parents,
@@ -87,6 +86,8 @@ struct Loader<'a> {
     folders: Vec<PathBuf>,
     parts: Vec<Part>,
     parents: BTreeMap<FileId, Vec<Link>>,
+    /// By the text of an architecture: the text that chose it.
+    architectures: BTreeMap<FileId, FileId>,
     lineage: Lineage,
     /// Merged tree of each text.
     trees: BTreeMap<FileId, Table>,
@@ -107,6 +108,7 @@ impl<'a> Loader<'a> {
             folders: Vec::new(),
             parts: Vec::new(),
             parents: BTreeMap::new(),
+            architectures: BTreeMap::new(),
             lineage: Lineage::default(),
             trees: BTreeMap::new(),
             known: BTreeMap::new(),
@@ -179,6 +181,8 @@ impl<'a> Loader<'a> {
         self.lineage.add(file, &parents);
         let mut tree = self.inherited(&parents);
         self.parents.insert(file, links);
+        expand_short_forms(&mut own);
+        self.write_out(Some(&mut tree), &own, file, &parents);
         self.lay(Some(&mut tree), own);
         self.trees.insert(file, tree);
         Some(file)
@@ -193,7 +197,7 @@ impl<'a> Loader<'a> {
                 self.notes.extend(notes.into_iter().map(|note| note.help(&how)));
             }
             (Ok(notes), Part::Override) => self.notes.extend(notes),
-            (Ok(_), Part::Embedded { .. } | Part::Registered { .. }) => {}
+            (Ok(_), Part::Embedded { .. } | Part::Registered { .. } | Part::Architecture { .. }) => {}
             (Err(diagnostic), _) => {
                 self.fail(diagnostic);
                 return false;
@@ -241,7 +245,6 @@ impl<'a> Loader<'a> {
     /// Lays one layer over what it inherits: first what it unsets, then what it sets.
     fn lay(&mut self, base: Option<&mut Table>, mut layer: Table) {
         let Some(base) = base else { return };
-        expand_short_forms(&mut layer);
         if let Some(entry) = layer.take("unset") {
             match &entry.node.value {
                 Value::List(keys) => unset(base, keys, &mut self.diagnostics),
@@ -253,6 +256,21 @@ impl<'a> Loader<'a> {
             }
         }
         overlay(base, layer, "", &mut self.diagnostics);
+    }
+
+    /// Puts the layers of the architecture that `own`, the text of `file`, chooses over what it inherits from `parents`.
+    /// They are a text of their own between these and `file`.
+    fn write_out(&mut self, base: Option<&mut Table>, own: &Table, file: FileId, parents: &[FileId]) {
+        let Some(base) = base else { return };
+        let Some(Chosen { name, text, place }) = chosen(own, base) else { return };
+        let part = Part::Architecture { name: name.clone() };
+        let source = self.add_source(&format!("architecture {name}"), &text, PathBuf::new(), part);
+        self.lineage.add(source, parents);
+        self.lineage.add(file, &[parents, &[source]].concat());
+        self.architectures.insert(source, file);
+        if let Some(layers) = parse(&text, source, &mut self.diagnostics) {
+            put_layers(base, &layers, place);
+        }
     }
 
     fn refuse_inherits(&mut self, layer: &mut Table) {
@@ -304,6 +322,10 @@ impl<'a> Loader<'a> {
                 .collect();
             generation += 1;
         }
+        for (architecture, writer) in &self.architectures {
+            let writer = generations[writer.0 as usize];
+            generations[architecture.0 as usize] = Some(writer.map_or(0, |generation| generation + 1));
+        }
         generations
     }
 }
@@ -312,8 +334,9 @@ impl<'a> Loader<'a> {
 pub(crate) const SHORT_FORM: &str = "train.optimizer";
 
 /// `optimizer = "sgd"` is short for `optimizer = { name = "sgd" }`; written out before the merge, so
-/// that both forms merge alike.
+/// that both forms merge alike. So are the names of layers that are written without quotes.
 pub(crate) fn expand_short_forms(layer: &mut Table) {
+    dotted::join_names(layer);
     if let Some(node) = layer.at_mut(SHORT_FORM)
         && node.text().is_some()
     {

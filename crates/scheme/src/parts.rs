@@ -23,17 +23,23 @@ pub enum Part {
         /// The scheme's version.
         version: u32,
     },
+    /// The layers of an architecture that one of the others chooses.
+    Architecture {
+        /// The architecture's name.
+        name: String,
+    },
     /// A `--set` argument.
     Override,
 }
 
 impl Part {
-    /// `file`, `embedded`, `registered` or `set`.
+    /// `file`, `embedded`, `registered`, `architecture` or `set`.
     pub fn kind(&self) -> &'static str {
         match self {
             Part::File(_) => "file",
             Part::Embedded { .. } => "embedded",
             Part::Registered { .. } => "registered",
+            Part::Architecture { .. } => "architecture",
             Part::Override => "set",
         }
     }
@@ -42,7 +48,7 @@ impl Part {
     pub fn named(&self) -> Option<(&str, u32)> {
         match self {
             Part::Embedded { name, version } | Part::Registered { name, version } => Some((name, *version)),
-            Part::File(_) | Part::Override => None,
+            Part::File(_) | Part::Architecture { .. } | Part::Override => None,
         }
     }
 }

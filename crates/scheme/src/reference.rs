@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::architectures::{ARCHITECTURES, HIDDEN};
 use crate::sections::SCHEME;
 use crate::settings::{Absent, Algorithm, Choice, Kind, Literal, Section, Setting};
 use crate::values::expected;
@@ -29,11 +30,29 @@ Limits: 1 MiB a file, 1000 keys a table, 16 levels of nesting, 32 generations, 2
 pub fn reference() -> String {
     let mut text = HEAD.to_owned();
     write_section(&SCHEME, 2, &mut text);
+    write_architectures(&mut text);
     text
 }
 
-fn write_section(section: &Section, level: usize, text: &mut String) {
+/// What `model.architecture` can be, in the form of a choice that brings keys.
+fn write_architectures(text: &mut String) {
+    text.push_str("\n## Architectures\n\nWell-known networks, written out as layers.\n");
+    let names: Vec<String> = ARCHITECTURES.iter().map(|choice| format!("`{}`", choice.name)).collect();
     // Writing to a String cannot fail, here and below.
+    let _ = write!(
+        text,
+        "\n`model.architecture` chooses the architecture: {}. Default: none.\n",
+        names.join(", ")
+    );
+    for Choice { name, doc } in ARCHITECTURES {
+        let _ = write!(text, "\n### `{name}`\n\n{}{}.\n", doc[..1].to_uppercase(), &doc[1..]);
+        if *name == "mlp" {
+            write_settings(&[HIDDEN], text);
+        }
+    }
+}
+
+fn write_section(section: &Section, level: usize, text: &mut String) {
     let _ = write!(text, "\n{} {}\n\n{}\n", "#".repeat(level), section.title, section.doc);
     if let Some(family) = &section.family {
         let names: Vec<String> = family.members.iter().map(|member| format!("`{}`", member.name)).collect();

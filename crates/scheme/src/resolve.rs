@@ -4,6 +4,7 @@ use std::path::Path;
 
 use base::{Diagnostics, FileId, Location, SourceMap, Span};
 
+use crate::architectures::EXPANDED;
 use crate::check::Checker;
 use crate::combinations::check_combinations;
 use crate::derive::derive;
@@ -12,9 +13,9 @@ use crate::history::History;
 use crate::load::{Loaded, load};
 use crate::merge::finish;
 use crate::parts::{Parent, Part};
-use crate::resolved::ResolvedScheme;
+use crate::resolved::{ResolvedScheme, Written};
 use crate::sections::SCHEME;
-use crate::tree::Place;
+use crate::tree::{Node, Place, Table, Value};
 
 /// What came of resolving a scheme, with all texts that took part.
 #[derive(Debug, Clone)]
@@ -37,7 +38,10 @@ impl Resolution {
         texts
             .filter_map(|(part, (_, source))| match part {
                 Part::File(path) => Some((path.as_path(), source.text.as_str())),
-                Part::Embedded { .. } | Part::Registered { .. } | Part::Override => None,
+                Part::Embedded { .. }
+                | Part::Registered { .. }
+                | Part::Architecture { .. }
+                | Part::Override => None,
             })
             .collect()
     }
@@ -59,14 +63,24 @@ pub fn resolve(root: &Path, overrides: &[String], files: &dyn SchemeFiles) -> Re
     let mut derivations = derive(&mut tree, &stem(root), &mut diagnostics);
     let mut checker =
         Checker { folders: &folders, lineage: &lineage, diagnostics, notes, copies: Vec::new() };
-    let checked = checker.section(&SCHEME, &tree, "", Place::At(Span { file: FileId(0), start: 0, end: 0 }));
+    let mut checked =
+        checker.section(&SCHEME, &tree, "", Place::At(Span { file: FileId(0), start: 0, end: 0 }));
     check_combinations(&checked, &tree, &mut checker.diagnostics);
+    forget_choice(&mut checked);
     let Checker { diagnostics, notes, copies, .. } = checker;
     derivations.extend(copies);
     let history = History { merged: tree, removed, derivations };
-    let result =
-        sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, generations, notes, history));
+    let written = parts.iter().zip(generations).map(|(part, generation)| Written::by(part, generation));
+    let written = written.collect();
+    let result = sorted(diagnostics).or(()).map(|()| ResolvedScheme::new(checked, written, notes, history));
     Resolution { sources, parts, parents, result }
+}
+
+/// Takes out what chose an architecture: the layers say it all, and a text with both would write them out anew.
+fn forget_choice(checked: &mut Table) {
+    if let Some(Node { value: Value::Table(model), .. }) = checked.get_mut("model") {
+        EXPANDED.iter().for_each(|key| drop(model.take(key)));
+    }
 }
 
 /// The name that the root gives the model.

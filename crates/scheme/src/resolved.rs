@@ -6,6 +6,7 @@ use base::{Diagnostic, Digest, Span};
 use serde::Deserialize;
 
 use crate::history::History;
+use crate::parts::Part;
 use crate::sections::{
     About, Data, Deploy, Evaluate, Format, Model, Preprocess, Steps, TargetForm, Task, Train,
 };
@@ -39,7 +40,7 @@ pub struct ResolvedScheme {
     /// because a child chose another algorithm.
     pub notes: Vec<Diagnostic>,
     pub(crate) tree: Table,
-    generations: Vec<Option<u32>>,
+    written: Vec<Written>,
     pub(crate) history: Arc<History>,
 }
 
@@ -57,11 +58,37 @@ pub enum Origin {
         /// Distance from the root.
         generation: u32,
     },
+    /// A layer of an architecture.
+    Architecture {
+        /// The value in the architecture's text.
+        span: Span,
+        /// Distance from the root: one more than that of the scheme that chose it, 0 if `--set` did.
+        generation: u32,
+    },
     /// A `--set` argument.
     Override {
         /// The value in the argument.
         span: Span,
     },
+}
+
+/// What a source text is, with its distance from the root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Written {
+    Scheme(u32),
+    Architecture(u32),
+    Override,
+}
+
+impl Written {
+    /// What the text `part` is; only `--set` has no generation.
+    pub(crate) fn by(part: &Part, generation: Option<u32>) -> Self {
+        match (part, generation) {
+            (Part::Architecture { .. }, generation) => Written::Architecture(generation.unwrap_or(0)),
+            (_, Some(generation)) => Written::Scheme(generation),
+            (_, None) => Written::Override,
+        }
+    }
 }
 
 /// What the graph answers with.
@@ -91,13 +118,8 @@ struct Typed {
 }
 
 impl ResolvedScheme {
-    /// From a tree that passed every check; `generations` by source text, `None` for `--set`.
-    pub(crate) fn new(
-        tree: Table,
-        generations: Vec<Option<u32>>,
-        notes: Vec<Diagnostic>,
-        history: History,
-    ) -> Self {
+    /// From a tree that passed every check; `written` by source text.
+    pub(crate) fn new(tree: Table, written: Vec<Written>, notes: Vec<Diagnostic>, history: History) -> Self {
         let typed: Typed = serde_json::from_value(show::json(&tree))
             .unwrap_or_else(|error| panic!("the settings tables and the typed scheme disagree: {error}"));
         ResolvedScheme {
@@ -112,7 +134,7 @@ impl ResolvedScheme {
             deploy: typed.deploy,
             notes,
             tree,
-            generations,
+            written,
             history: Arc::new(history),
         }
     }
@@ -172,9 +194,10 @@ impl ResolvedScheme {
         match place {
             Place::Default => Origin::Default,
             Place::Derived => Origin::Derived,
-            Place::At(span) => match self.generations.get(span.file.0 as usize).copied().flatten() {
-                Some(generation) => Origin::File { span, generation },
-                None => Origin::Override { span },
+            Place::At(span) => match self.written.get(span.file.0 as usize) {
+                Some(&Written::Scheme(generation)) => Origin::File { span, generation },
+                Some(&Written::Architecture(generation)) => Origin::Architecture { span, generation },
+                Some(Written::Override) | None => Origin::Override { span },
             },
         }
     }

@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::dotted::DOTTED;
 use crate::load::SHORT_FORM;
 use crate::merge::join;
 use crate::sections::SCHEME;
@@ -162,9 +163,16 @@ fn steps(inner: &'static Section, path: &str) -> Json {
     step["properties"]["before"] = place("before");
     step["properties"]["remove"] =
         json!({ "type": "boolean", "description": "Takes an inherited step out." });
+    let mut name = "^[A-Za-z][A-Za-z0-9_-]*$";
+    if path == DOTTED {
+        name = "^[A-Za-z][A-Za-z0-9_-]*(\\.[A-Za-z0-9_-]+)*$";
+        // A name with dots and without quotes is tables in tables; the settings of a layer are none.
+        step["additionalProperties"] = json!({ "type": "object" });
+    }
     json!({
         "type": "object",
-        "patternProperties": { "^[A-Za-z][A-Za-z0-9_-]{0,63}$": step },
+        "propertyNames": { "maxLength": 64 },
+        "patternProperties": { name: step },
         "additionalProperties": false,
     })
 }

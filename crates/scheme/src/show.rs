@@ -39,11 +39,18 @@ fn write_table(table: &Table, path: &str, text: &mut String) {
         let _ = writeln!(text, "{} = {}", entry.name, toml_value(&entry.node.value));
     }
     for entry in tables {
-        let path = if path.is_empty() { entry.name.clone() } else { format!("{path}.{}", entry.name) };
+        let name = key(&entry.name);
+        let path = if path.is_empty() { name } else { format!("{path}.{name}") };
         if let Value::Table(inner) = &entry.node.value {
             write_table(inner, &path, text);
         }
     }
+}
+
+/// A key as TOML: in quotes where it has a dot, as the names of layers may.
+fn key(name: &str) -> String {
+    let bare = |character: char| character.is_ascii_alphanumeric() || "_-".contains(character);
+    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
 }
 
 /// One value as TOML. Numbers in the shortest form that reads back exactly.

@@ -193,6 +193,15 @@ impl Value {
     }
 }
 
+/// What the dotted key `path` says below the entry `name`: nothing more, or a key of it; `None` if it leads elsewhere.
+/// The names of layers have dots themselves, so that a border is where a name ends.
+pub(crate) fn below<'p>(name: &str, path: &'p str) -> Option<Option<&'p str>> {
+    match path.strip_prefix(name)? {
+        "" => Some(None),
+        rest => rest.strip_prefix('.').map(Some),
+    }
+}
+
 impl Table {
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.name == name)
@@ -241,21 +250,18 @@ impl Table {
 
     /// The value at a dotted key.
     pub(crate) fn at(&self, path: &str) -> Option<&Node> {
-        match path.split_once('.') {
-            None => self.get(path),
-            Some((first, rest)) => self.get(first)?.table()?.at(rest),
-        }
+        self.entries.iter().find_map(|entry| match below(&entry.name, path)? {
+            None => Some(&entry.node),
+            Some(rest) => entry.node.table()?.at(rest),
+        })
     }
 
     /// The value at a dotted key.
     pub(crate) fn at_mut(&mut self, path: &str) -> Option<&mut Node> {
-        let (first, rest) = match path.split_once('.') {
-            None => return self.get_mut(path),
-            Some(parts) => parts,
-        };
-        match &mut self.get_mut(first)?.value {
-            Value::Table(table) => table.at_mut(rest),
-            _ => None,
-        }
+        self.entries.iter_mut().find_map(|entry| match (below(&entry.name, path)?, &mut entry.node) {
+            (None, node) => Some(node),
+            (Some(rest), Node { value: Value::Table(table), .. }) => table.at_mut(rest),
+            (Some(_), _) => None,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use base::Diagnostic;
 
 use crate::check::{Checker, with_names};
+use crate::dotted::DOTTED;
 use crate::files::path_text;
 use crate::merge::{at, join};
 use crate::settings::{Choice, Kind, RealRange, Section};
@@ -193,9 +194,15 @@ fn list(
 fn steps(checker: &mut Checker, section: &'static Section, table: &Table, path: &str) -> Table {
     let mut checked = Table::default();
     for entry in &table.entries {
-        if !is_step_name(&entry.name) {
+        let dotted = path == DOTTED;
+        let words = if dotted { entry.name.split('.').collect() } else { vec![&*entry.name] };
+        if !is_step_name(&entry.name) || !words.into_iter().all(is_word) {
             let message = format!("`{}` is no valid name of a step", entry.name.escape_debug());
-            let help = "a step's name starts with a letter and goes on with letters, digits, `_` and `-`; at most 64 characters";
+            let help = if dotted {
+                "a layer's name starts with a letter and goes on with letters, digits, `_` and `-`, with single dots between them; at most 64 characters"
+            } else {
+                "a step's name starts with a letter and goes on with letters, digits, `_` and `-`; at most 64 characters"
+            };
             checker.diagnostics.push(at(Diagnostic::new("invalid-name", message).help(help), entry.key, ""));
             continue;
         }
@@ -208,9 +215,13 @@ fn steps(checker: &mut Checker, section: &'static Section, table: &Table, path: 
 }
 
 fn is_step_name(name: &str) -> bool {
-    name.len() <= NAME_CHARS_MAX
-        && name.starts_with(|character: char| character.is_ascii_alphabetic())
-        && name.chars().all(|character| character.is_ascii_alphanumeric() || "_-".contains(character))
+    name.len() <= NAME_CHARS_MAX && name.starts_with(|character: char| character.is_ascii_alphabetic())
+}
+
+/// What stands between the dots of a layer's name, and the whole of any other step's.
+fn is_word(word: &str) -> bool {
+    !word.is_empty()
+        && word.chars().all(|character| character.is_ascii_alphanumeric() || "_-".contains(character))
 }
 
 fn wrong_type(checker: &mut Checker, kind: Kind, node: &Node, key: &str) -> Option<Node> {

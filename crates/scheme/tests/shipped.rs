@@ -24,9 +24,9 @@ fn mnist() {
     let Architecture::Layers(layers) = &scheme.model.architecture else { panic!("layers") };
     let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
     assert_eq!(names, ["conv1", "pool1", "flatten", "hidden", "output"]);
-    let Layer::Conv(conv) = &layers[0].op else { panic!("conv") };
+    let Layer::Conv(conv) = &layers[0].op.layer else { panic!("conv") };
     assert_eq!((conv.filters, conv.kernel, conv.padding), (32, [3, 3], Padding::Valid));
-    let Layer::Dense(output) = &layers[4].op else { panic!("dense") };
+    let Layer::Dense(output) = &layers[4].op.layer else { panic!("dense") };
     assert_eq!(output.units, Units::Classes);
 }
 

@@ -154,6 +154,7 @@ mod tests {
             ("layer", "conv", "filters"),
             ("preprocessing step", "scale", "divide_by"),
             ("data format", "csv", "target"),
+            ("architecture", "mlp", "hidden"),
         ] {
             let page = pages.iter().find(|page| page.name == name && page.kind == kind);
             let page = page.unwrap_or_else(|| panic!("no page for the {kind} {name}"));

@@ -213,6 +213,9 @@ impl Walk<'_, '_> {
         }
         let flow = match name {
             "Conv" => self.conv(node),
+            "Expand" | "MatMul" if self.keeps_channels(node, output) => {
+                (0..node.inputs.len()).find_map(|input| self.flow(node, input))
+            }
             "Gemm" | "MatMul" => self.dense(node),
             "Flatten" | "Reshape" => self.flatten(node, output),
             _ if UNARY.contains(&name) || POOLING.contains(&name) => self.flow(node, 0),
@@ -229,6 +232,13 @@ impl Walk<'_, '_> {
             Flow { space: self.spaces.add(Kind::Opaque, units), positions: ONE }
         });
         self.flows.insert(output, flow);
+    }
+
+    /// Whether the node makes an image of one with the same channels: it moves positions alone.
+    fn keeps_channels(&self, node: &Node, output: ValueId) -> bool {
+        let to = self.network.lengths(output);
+        let mut images = node.inputs.iter().flatten().filter(|&&id| self.flows.contains_key(&id));
+        matches!(images.next(), Some(&from) if to.len() == 3 && self.network.lengths(from).first() == to.first())
     }
 
     /// Takes note of the axes of a constant that may be handed on.

@@ -2,6 +2,7 @@
 
 use inherit::transfer::Action;
 use proptest::prelude::*;
+use tensor::Tensor;
 
 use crate::networks::{Build, CNN, Cnn, Net, cnn, table};
 use crate::{action, greatest_difference, planned, predict, value};
@@ -21,6 +22,27 @@ fn dense(seed: u64, inputs: usize, units: [usize; 2]) -> Net {
     let x = build.op("relu1", "Relu", &[x]);
     let x = build.dense("second", x, units[1]);
     let x = build.op("tanh", "Tanh", &[x]);
+    let logits = build.dense("head", x, 2);
+    build.finish(logits, "a b", "")
+}
+
+/// A convolution, a grid of `[4, 2]` laid over what it gives, and a dense layer: the grid as the products of an uneven
+/// one, or as the copies of a single pixel.
+fn grid(seed: u64, filters: usize, single: bool) -> Net {
+    let (mut build, x) = Build::new(seed, &[1, 3, 3]);
+    let x = build.conv("conv", x, filters, 3);
+    let x = if single {
+        let x = build.op("mean", "GlobalAveragePool", &[x]);
+        let shape = build.graph.constant("grid.shape", Tensor::new([4], vec![1i64, 1, 4, 2]));
+        build.op("grid", "Expand", &[x, shape])
+    } else {
+        let shares = |count: usize| (0..count).map(|index| (index % 5) as f32 / 5.0).collect::<Vec<_>>();
+        let rows = build.graph.constant("grid.rows", Tensor::new([4, 3], shares(12)));
+        let columns = build.graph.constant("grid.columns", Tensor::new([3, 2], shares(6)));
+        let x = build.op("means", "MatMul", &[rows, x]);
+        build.op("grid", "MatMul", &[x, columns])
+    };
+    let x = build.op("flatten", "Flatten", &[x]);
     let logits = build.dense("head", x, 2);
     build.finish(logits, "a b", "")
 }
@@ -49,6 +71,17 @@ proptest! {
         let child = dense(seed + 500, inputs, [units + more, units + 1 + others]);
         let made = planned(&child, &parent);
         let (after, before) = (predict(&child.with(&made.tensors), &[inputs]), predict(&parent.graph, &[inputs]));
+        prop_assert!(alike(&after, &before), "{:?} {:?}", after, before);
+    }
+
+    #[test]
+    fn channels_are_followed_through_a_grid(
+        seed in 1u64..500, filters in 1usize..5, more in 0usize..5, single in proptest::bool::ANY,
+    ) {
+        let (parent, child) = (grid(seed, filters, single), grid(seed + 500, filters + more, single));
+        let made = planned(&child, &parent);
+        prop_assert_eq!(made.plan.inherited_share, 1.0);
+        let (after, before) = (predict(&child.with(&made.tensors), &[1, 3, 3]), predict(&parent.graph, &[1, 3, 3]));
         prop_assert!(alike(&after, &before), "{:?} {:?}", after, before);
     }
 

@@ -1,10 +1,10 @@
 //! The graph in the making, with what is learnt and what it costs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Diagnostic, Diagnostics};
 use graph::{Attributes, Graph, GraphError, ValueId};
-use scheme::{Optimizer, ResolvedScheme};
+use scheme::{Init, Optimizer, ResolvedScheme};
 use tensor::{DType, Dim, Tensor};
 
 use super::{Plan, initial};
@@ -22,6 +22,8 @@ pub(super) struct Builder<'a> {
     pub(super) graph: Graph,
     /// The newest value.
     pub(super) value: ValueId,
+    /// What each layer gave, by its name.
+    pub(super) results: BTreeMap<String, ValueId>,
     pub(super) learnt: BTreeSet<String>,
     /// Running statistics.
     pub(super) statistics: BTreeSet<String>,
@@ -29,8 +31,13 @@ pub(super) struct Builder<'a> {
     pub(super) notices: Vec<String>,
     /// The key of the layer under way, to point at.
     pub(super) key: String,
+    /// How weights start.
+    pub(super) start: Start,
     bytes: u128,
 }
+
+/// A weight as it starts, from the seed, its name and [`initial::weight`]'s other words.
+pub(super) type Start = fn(u64, &str, Init, &[usize], usize, usize) -> Tensor;
 
 impl<'a> Builder<'a> {
     pub(super) fn new(
@@ -44,11 +51,13 @@ impl<'a> Builder<'a> {
             prepared,
             graph,
             value,
+            results: BTreeMap::new(),
             learnt: BTreeSet::new(),
             statistics: BTreeSet::new(),
             layers: Vec::new(),
             notices: Vec::new(),
             key: "model".to_owned(),
+            start: initial::weight,
             bytes: 0,
         }
     }
@@ -67,17 +76,32 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds a learnt weight that starts at random.
+    /// Adds a learnt weight that starts at random: as `init` says, or else as the model's.
     pub(super) fn weight(
         &mut self,
         name: &str,
         shape: &[usize],
         fan_in: usize,
         fan_out: usize,
+        init: Option<Init>,
     ) -> Result<ValueId, Diagnostics> {
         self.charge_weight(shape)?;
-        let tensor = initial::weight(self.scheme.seed, name, self.scheme.model.init, shape, fan_in, fan_out);
+        let init = init.unwrap_or(self.scheme.model.init);
+        let tensor = (self.start)(self.scheme.seed, name, init, shape, fan_in, fan_out);
         Ok(self.learnt(name, tensor))
+    }
+
+    /// Adds the learnt biases of a layer whose outputs each sum `fan_in` terms.
+    pub(super) fn bias(
+        &mut self,
+        name: &str,
+        count: usize,
+        fan_in: usize,
+        init: Option<Init>,
+    ) -> Result<ValueId, Diagnostics> {
+        self.charge_weight(&[count])?;
+        let init = init.unwrap_or(self.scheme.model.init);
+        Ok(self.learnt(name, initial::bias(self.scheme.seed, name, init, count, fan_in)))
     }
 
     /// Adds a learnt vector whose elements all start at `start`.

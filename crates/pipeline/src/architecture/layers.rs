@@ -2,14 +2,19 @@
 
 use base::{Diagnostic, Diagnostics};
 use graph::{Attributes, GraphError};
-use scheme::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Step, Steps, Units};
+use scheme::{
+    Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Placed, Pool, Step, Steps, TensorNames,
+    Units,
+};
 use tensor::Tensor;
 
 use super::builder::{Builder, elements};
+use super::groups::layer_of;
+use super::{branch, grid};
 use crate::events::LayerSummary;
 
 /// Why a layer cannot be added.
-enum Refused {
+pub(super) enum Refused {
     /// The operator does not take its input.
     Node(GraphError),
     /// Anything that has its own words.
@@ -29,21 +34,23 @@ impl From<Diagnostics> for Refused {
 }
 
 /// Adds every layer. The last value is called `logits` in a classifier, `prediction` in a regression.
-pub(super) fn add(builder: &mut Builder<'_>, layers: &Steps<Layer>) -> Result<(), Diagnostics> {
+pub(super) fn add(builder: &mut Builder<'_>, layers: &Steps<Placed>) -> Result<(), Diagnostics> {
     let result = if builder.prepared.summary.classes.is_empty() { "prediction" } else { "logits" };
     for (index, layer) in layers.iter().enumerate() {
         let last = index + 1 == layers.len();
         builder.key = format!("model.layers.{}", layer.name);
+        branch::read(builder, layer.op.input.as_deref())?;
         add_layer(builder, layer, last.then_some(result))
             .map_err(|refused| explain(builder, layer, refused))?;
+        builder.results.insert(layer.name.clone(), builder.value);
     }
     Ok(())
 }
 
-fn add_layer(builder: &mut Builder<'_>, layer: &Step<Layer>, result: Option<&str>) -> Result<(), Refused> {
+fn add_layer(builder: &mut Builder<'_>, layer: &Step<Placed>, result: Option<&str>) -> Result<(), Refused> {
     let name = layer.name.as_str();
     let output = result.unwrap_or(name);
-    let op = match &layer.op {
+    let op = match &layer.op.layer {
         Layer::Conv(conv) => add_conv(builder, name, conv, result)?,
         Layer::Dense(dense) => add_dense(builder, name, dense, result)?,
         Layer::MaxPool(pool) => add_pool(builder, name, output, "MaxPool", pool)?,
@@ -58,9 +65,10 @@ fn add_layer(builder: &mut Builder<'_>, layer: &Step<Layer>, result: Option<&str
         Layer::Tanh => plain(builder, name, output, "Tanh", "tanh")?,
         Layer::BatchNorm(norm) => add_batch_norm(builder, name, output, norm)?,
         Layer::Dropout(dropout) => add_dropout(builder, name, output, dropout)?,
+        Layer::Add(add) => branch::add(builder, name, add, result)?,
+        Layer::AdaptiveAveragePool(size) => grid::add(builder, name, output, size)?,
     };
-    let prefix = format!("{name}.");
-    let learnt = builder.learnt.iter().filter(|tensor| tensor.starts_with(&prefix));
+    let learnt = builder.learnt.iter().filter(|tensor| layer_of(tensor) == name);
     let sizes = learnt.filter_map(|tensor| builder.graph.find_value(tensor));
     let parameters = sizes.map(|id| elements(&builder.graph, id)).sum();
     let shape = builder.shape();
@@ -69,7 +77,7 @@ fn add_layer(builder: &mut Builder<'_>, layer: &Step<Layer>, result: Option<&str
 }
 
 /// What is wrong, where, and what would fit.
-fn explain(builder: &Builder<'_>, layer: &Step<Layer>, refused: Refused) -> Diagnostics {
+fn explain(builder: &Builder<'_>, layer: &Step<Placed>, refused: Refused) -> Diagnostics {
     let error = match refused {
         Refused::Said(diagnostics) => return diagnostics,
         Refused::Node(error) => error,
@@ -81,7 +89,7 @@ fn explain(builder: &Builder<'_>, layer: &Step<Layer>, refused: Refused) -> Diag
         let larger = size[0] > height || size[1] > width;
         larger.then(|| format!("a {what} of at most [{height}, {width}] fits; or write `padding = \"same\"`"))
     };
-    let help = match &layer.op {
+    let help = match &layer.op.layer {
         Layer::Conv(conv) => {
             let reach = |axis: usize| (conv.kernel[axis] - 1) * conv.dilation[axis] + 1;
             window([reach(0), reach(1)], "kernel, dilation included,")
@@ -96,7 +104,7 @@ fn explain(builder: &Builder<'_>, layer: &Step<Layer>, refused: Refused) -> Diag
 }
 
 /// Refuses an input that is not `[batch, ..]` with `rank` lengths behind the batch.
-fn need_rank(builder: &Builder<'_>, rank: usize, what: &str) -> Result<(), Diagnostics> {
+pub(super) fn need_rank(builder: &Builder<'_>, rank: usize, what: &str) -> Result<(), Diagnostics> {
     let found = builder.shape();
     if found.len() == rank {
         return Ok(());
@@ -124,7 +132,7 @@ fn plain(
 }
 
 /// Adds the activation of a layer, named after both: `conv1.relu`.
-fn add_activation(
+pub(super) fn add_activation(
     builder: &mut Builder<'_>,
     name: &str,
     activation: Activation,
@@ -142,7 +150,7 @@ fn add_activation(
 }
 
 /// What the node of a layer's own operator is called to give: the result, unless an activation follows.
-fn inner_output<'n>(name: &'n str, activation: Activation, result: Option<&'n str>) -> &'n str {
+pub(super) fn inner_output<'n>(name: &'n str, activation: Activation, result: Option<&'n str>) -> &'n str {
     if activation == Activation::None { result.unwrap_or(name) } else { name }
 }
 
@@ -166,10 +174,11 @@ fn add_conv(
         &shape,
         shape[1] * taps,
         conv.filters / conv.groups * taps,
+        conv.init,
     )?;
     let mut inputs = vec![weight];
     if conv.bias {
-        inputs.push(builder.vector(&format!("{name}.bias"), conv.filters, 0.0)?);
+        inputs.push(builder.bias(&format!("{name}.bias"), conv.filters, shape[1] * taps, conv.init)?);
     }
     let extent = |axis: usize| (conv.kernel[axis] - 1) * conv.dilation[axis] + 1;
     let mut attributes = Attributes::from([
@@ -200,9 +209,11 @@ fn add_dense(
         Units::Classes => builder.prepared.summary.classes.len(),
         Units::Targets => 1,
     };
-    let mut inputs = vec![builder.weight(&format!("{name}.weight"), &[features, units], features, units)?];
+    let weight =
+        builder.weight(&format!("{name}.weight"), &[features, units], features, units, dense.init)?;
+    let mut inputs = vec![weight];
     if dense.bias {
-        inputs.push(builder.vector(&format!("{name}.bias"), units, 0.0)?);
+        inputs.push(builder.bias(&format!("{name}.bias"), units, features, dense.init)?);
     }
     builder.node(name, inner_output(name, dense.activation, result), "Gemm", Attributes::new(), &inputs)?;
     builder.charge_value()?;
@@ -241,11 +252,15 @@ fn add_batch_norm(
             builder.refuse("layer-shape", "there is no channel or feature to normalise").into(),
         ));
     };
+    let (scale, variance) = match norm.tensor_names {
+        TensorNames::Heirloom => ("scale", "running_variance"),
+        TensorNames::Pytorch => ("weight", "running_var"),
+    };
     let inputs = [
-        builder.vector(&format!("{name}.scale"), channels, 1.0)?,
+        builder.vector(&format!("{name}.{scale}"), channels, 1.0)?,
         builder.vector(&format!("{name}.bias"), channels, 0.0)?,
         builder.statistic(&format!("{name}.running_mean"), channels, 0.0),
-        builder.statistic(&format!("{name}.running_variance"), channels, 1.0),
+        builder.statistic(&format!("{name}.{variance}"), channels, 1.0),
     ];
     let attributes = Attributes::from([
         ("epsilon".to_owned(), (norm.epsilon as f32).into()),
@@ -268,7 +283,7 @@ fn add_dropout(
     Ok("dropout")
 }
 
-fn pair([height, width]: [usize; 2]) -> graph::Attribute {
+pub(super) fn pair([height, width]: [usize; 2]) -> graph::Attribute {
     graph::Attribute::Ints(vec![height as i64, width as i64])
 }
 

@@ -5,15 +5,19 @@
 //! ```
 
 mod answer;
+mod branch;
 mod builder;
 mod copy;
 mod freeze;
+mod grid;
 mod groups;
 mod import;
 mod initial;
 mod layers;
 mod lora;
 mod preprocess;
+#[cfg(test)]
+mod torchvision;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Whole runs on small data: what a user is promised, end to end.
 
+mod architectures;
 mod bad_input;
 mod cache;
 mod comparison;

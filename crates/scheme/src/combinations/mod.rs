@@ -10,6 +10,7 @@ use crate::merge::at;
 use crate::tree::{Node, Place, Table};
 
 mod ancestors;
+mod branches;
 mod choice;
 mod data;
 mod deploy;
@@ -28,6 +29,7 @@ pub(crate) fn check_combinations(tree: &Table, merged: &Table, diagnostics: &mut
     preprocess::check(&mut rules);
     split::check(&mut rules);
     model::check(&mut rules);
+    branches::check(&mut rules);
     learning::check(&mut rules);
     ancestors::check(&mut rules);
     gates::check(&mut rules);

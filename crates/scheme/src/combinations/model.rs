@@ -12,13 +12,23 @@ pub(super) fn check(rules: &mut Rules) {
         .merged
         .at("model.layers")
         .is_some_and(|node| node.table().is_none_or(|table| !table.entries.is_empty()));
-    if graph && written {
+    let architecture = rules.given("model.architecture");
+    if graph && architecture {
+        let message = "a model has either an `architecture` or a `graph`";
+        let help =
+            "a child that turns to a graph writes `unset = [\"model.architecture\", \"model.layers\"]`";
+        rules.clash(message, "model.graph", "model.architecture").help.push(help.to_owned());
+    } else if graph && written {
         let message = "a model has either `layers` or a `graph`";
         let help = "a child that turns to a graph writes `unset = [\"model.layers\"]`";
         rules.clash(message, "model.graph", "model.layers").help.push(help.to_owned());
-    } else if !graph && !written && !has_parent(rules) && model.table().is_some() {
-        rules
-            .missing("the model has no layers: write [model.layers.NAME] tables, or name a `graph`", "model");
+    } else if !graph && !written && !architecture && !has_parent(rules) && model.table().is_some() {
+        let message = "the model has no layers: write [model.layers.NAME] tables, or name an `architecture` or a `graph`";
+        rules.missing(message, "model");
+    }
+    if rules.node("model.hidden").is_some() && rules.text("model.architecture") != Some("mlp") {
+        let message = "`model.hidden` is a setting of the architecture `mlp`";
+        rules.clash(message, "model.hidden", "model.architecture");
     }
     inheriting(rules);
     for (key, node) in layers {
@@ -45,7 +55,8 @@ fn inheriting(rules: &mut Rules) {
     }
 }
 
-const NEEDS_IMAGES: [&str; 4] = ["conv", "max_pool", "average_pool", "global_average_pool"];
+const NEEDS_IMAGES: [&str; 5] =
+    ["conv", "max_pool", "average_pool", "global_average_pool", "adaptive_average_pool"];
 
 fn layer(rules: &mut Rules, key: &str, node: &Node) {
     let Some(op) = op(node) else { return };

@@ -1,6 +1,7 @@
 //! The order of a scheme's tables: that of the reference manual; steps in the order they are written.
 
 use super::Block;
+use crate::dotted;
 use crate::sections::SCHEME;
 use crate::settings::{Kind, Section};
 use crate::tree::{Node, Table};
@@ -9,7 +10,9 @@ use crate::tree::{Node, Table};
 pub(super) fn sort(tables: &mut [Block], tree: &Table) {
     // The tables below an element of an array belong to the element above them, and no scheme has any.
     if tables.iter().all(|table| !table.array) {
-        tables.sort_by_cached_key(|table| ranks(table, tree));
+        let mut tree = tree.clone();
+        dotted::join_names(&mut tree);
+        tables.sort_by_cached_key(|table| ranks(table, &tree));
     }
 }
 
@@ -24,15 +27,16 @@ enum Level {
 /// The position of a table at each level of its path.
 fn ranks(block: &Block, tree: &Table) -> Vec<usize> {
     let (mut level, mut table, mut ranks) = (Level::Section(&SCHEME), Some(tree), Vec::new());
-    for name in &block.path {
+    let path = dotted::join_header(&block.path);
+    for name in &path {
         let (rank, next) = rank(level, table, name);
         ranks.push(rank);
         (level, table) = (next, table.and_then(|table| table.get(name)).and_then(Node::table));
     }
     // A table of steps that are written inside it stands where its first step stands.
     if let (Level::Steps(_), Some(first)) = (level, block.settings.first()) {
-        let name = first.path.get(block.path.len()).map_or("", String::as_str);
-        ranks.push(rank(level, table, name).0);
+        let written = dotted::join_path(&first.path);
+        ranks.push(rank(level, table, written.get(path.len()).map_or("", String::as_str)).0);
     }
     ranks
 }

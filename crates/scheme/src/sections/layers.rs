@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::init::{Init, LAYER_INIT};
+use super::placed::{INPUT_SETTING, LAYER_NAME, WITH};
 use crate::settings::{Absent, Algorithm, Choice, Family, Kind, Literal, RealRange, Section, Setting};
 
 /// One layer. Images are `[batch, channel, height, width]`, tables `[batch, feature]`.
@@ -30,6 +32,10 @@ pub enum Layer {
     BatchNorm(BatchNorm),
     /// Random zeros while learning.
     Dropout(Dropout),
+    /// The sum with another layer's result.
+    Add(Add),
+    /// The mean of each field of a grid.
+    AdaptiveAveragePool(Grid),
 }
 
 /// Convolution over height and width.
@@ -52,6 +58,9 @@ pub struct Conv {
     pub activation: Activation,
     /// Whether each filter adds a constant.
     pub bias: bool,
+    /// How its weights start, if not as the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
 }
 
 /// A layer in which every output sees every input.
@@ -64,6 +73,9 @@ pub struct Dense {
     pub activation: Activation,
     /// Whether each output adds a constant.
     pub bias: bool,
+    /// How its weights start, if not as the model's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<Init>,
 }
 
 /// Pooling over height and width.
@@ -86,6 +98,44 @@ pub struct BatchNorm {
     pub epsilon: f64,
     /// Share of the running statistics kept per step.
     pub momentum: f64,
+    /// What its tensors are called.
+    #[serde(default, skip_serializing_if = "TensorNames::is_usual")]
+    pub tensor_names: TensorNames,
+}
+
+/// What the tensors of a batch normalisation are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TensorNames {
+    /// `scale`, `bias`, `running_mean`, `running_variance`.
+    #[default]
+    Heirloom,
+    /// `weight`, `bias`, `running_mean`, `running_var`.
+    Pytorch,
+}
+
+impl TensorNames {
+    fn is_usual(&self) -> bool {
+        *self == TensorNames::Heirloom
+    }
+}
+
+/// `activation(x + y)`, element by element, as a residual connection ends (He et al. 2016).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    /// The layer whose result `y` is.
+    pub with: String,
+    /// Applied to the sum.
+    pub activation: Activation,
+}
+
+/// The fields into which an image is divided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// `[height, width]` of the result.
+    pub size: [usize; 2],
 }
 
 /// Zeroes a random share of the values while learning and scales the rest by `1 / (1 - rate)`.
@@ -227,8 +277,9 @@ const EXTENT: Kind = Kind::Pair { min: 1, max: 1024 };
 pub(crate) const LAYERS: Section = Section {
     title: "`[model.layers.NAME]`: layers",
     doc: "Named layers, in the order written; the names become the names of the tensors. Where `[height, width]` is \
-          expected, one number stands for both.",
-    settings: &[],
+          expected, one number stands for both. A name may have dots, as in `[model.layers.\"layer1.0.conv1\"]`; the quotes \
+          may be left out.",
+    settings: &[INPUT_SETTING],
     family: Some(Family {
         key: "op",
         what: "layer",
@@ -245,6 +296,8 @@ pub(crate) const LAYERS: Section = Section {
             &TANH,
             &BATCH_NORM,
             &DROPOUT,
+            &ADD,
+            &ADAPTIVE_AVERAGE_POOL,
         ],
     }),
 };
@@ -272,6 +325,7 @@ const CONV: Algorithm = Algorithm {
         ),
         ACTIVATION,
         BIAS,
+        LAYER_INIT,
     ],
 };
 
@@ -295,6 +349,7 @@ const DENSE: Algorithm = Algorithm {
         ),
         ACTIVATION,
         BIAS,
+        LAYER_INIT,
     ],
 };
 
@@ -353,6 +408,15 @@ const BATCH_NORM: Algorithm = Algorithm {
             Absent::Default(Literal::Real(0.9)),
             "Share of the running statistics that is kept per step (ONNX convention).",
         ),
+        Setting::new(
+            "tensor_names",
+            Kind::Choice(&[
+                Choice::new("heirloom", "`scale`, `bias`, `running_mean`, `running_variance`"),
+                Choice::new("pytorch", "`weight`, `bias`, `running_mean`, `running_var`"),
+            ]),
+            Absent::Nothing,
+            "What the layer's tensors are called behind its own name; `heirloom` unless given.",
+        ),
     ],
 };
 
@@ -366,4 +430,29 @@ const DROPOUT: Algorithm = Algorithm {
         Absent::Default(Literal::Real(0.5)),
         "The share.",
     )],
+};
+
+const ADD: Algorithm = Algorithm {
+    name: "add",
+    doc: "`activation(x + y)`, element by element, where `y` is the result of the layer `with`; both have the same shape. \
+          So a residual connection ends.",
+    source: "He et al. 2016, arXiv:1512.03385",
+    settings: &[
+        Setting::new(
+            WITH,
+            LAYER_NAME,
+            Absent::Required,
+            "The name of an earlier layer, whose result is added.",
+        ),
+        ACTIVATION,
+    ],
+};
+
+const ADAPTIVE_AVERAGE_POOL: Algorithm = Algorithm {
+    name: "adaptive_average_pool",
+    doc: "The mean of each field of a grid laid over the image: output row `i` of `n` is the mean of the input's rows \
+          `⌊i · height / n⌋` to `⌈(i + 1) · height / n⌉ - 1`, columns alike. Where the image is smaller than the grid, \
+          pixels repeat.",
+    source: "as PyTorch's `AdaptiveAvgPool2d`",
+    settings: &[Setting::new("size", EXTENT, Absent::Required, "Extent of the grid, `[height, width]`.")],
 };

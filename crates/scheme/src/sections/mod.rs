@@ -10,9 +10,11 @@ mod evaluate;
 mod ewc;
 mod gate;
 mod head;
+mod init;
 mod layers;
 mod lora;
 mod model;
+mod placed;
 mod preprocess;
 mod rates;
 mod rehearse;
@@ -31,9 +33,13 @@ pub use evaluate::{Baseline, Evaluate, Metric};
 pub use ewc::Ewc;
 pub use gate::{Against, Gate, Slice};
 pub use head::Head;
-pub use layers::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding, Pool, Units};
+pub use init::Init;
+pub use layers::{
+    Activation, Add, BatchNorm, Conv, Dense, Dropout, Grid, Layer, Padding, Pool, TensorNames, Units,
+};
 pub use lora::Lora;
-pub use model::{Architecture, Inherit, Init, Model};
+pub use model::{Architecture, Inherit, Model};
+pub use placed::Placed;
 pub use preprocess::{MeanDeviation, Preprocess, Resize, Scale};
 pub use rates::Rate;
 pub use rehearse::{Leave, Rehearse};
@@ -44,6 +50,7 @@ pub use unfreeze::Unfreeze;
 
 pub(crate) use deploy::STEPS;
 pub(crate) use gate::{BATCH, BY_CLASS, SLICE_EXAMPLES_MIN};
+pub(crate) use placed::{INPUT, WITH};
 pub(crate) use split::{FRACTION_KEYS, FROM_KEYS};
 
 /// The whole scheme.

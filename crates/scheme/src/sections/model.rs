@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::layers::{LAYERS, Layer};
+use super::init::{INITS, Init};
+use super::layers::LAYERS;
+use super::placed::Placed;
 use super::steps::Steps;
 use crate::algorithms::{MERGE, Merge};
-use crate::settings::{Absent, Choice, Kind, Literal, RealRange, Section, Setting};
+use crate::architectures::{ARCHITECTURES, HIDDEN};
+use crate::settings::{Absent, Kind, Literal, RealRange, Section, Setting};
 
 /// The network.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -25,7 +28,7 @@ pub struct Model {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Architecture {
     /// Layers written in the scheme, in order; at least one.
-    Layers(Steps<Layer>),
+    Layers(Steps<Placed>),
     /// An ONNX file.
     Graph(PathBuf),
     /// The layers of the model that is inherited from.
@@ -59,22 +62,10 @@ impl Inherit {
     }
 }
 
-/// How weights start; biases start at 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Init {
-    /// Uniform in `±√(6 / (fan_in + fan_out))`.
-    GlorotUniform,
-    /// Normal with deviation `√(2 / fan_in)`.
-    HeNormal,
-    /// Uniform in `±√(6 / fan_in)`.
-    HeUniform,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelKeys {
-    layers: Option<Steps<Layer>>,
+    layers: Option<Steps<Placed>>,
     graph: Option<PathBuf>,
     init: Init,
     inherit: Option<String>,
@@ -112,8 +103,17 @@ impl TryFrom<ModelKeys> for Model {
 /// `[model]`.
 pub(crate) const MODEL: Section = Section {
     title: "`[model]`: the network",
-    doc: "Either `layers` or `graph`, and with `inherit` or `merge` also neither: then the layers are the parent's.",
+    doc: "Either `layers`, which an `architecture` may write, or `graph`, and with `inherit` or `merge` also neither: \
+          then the layers are the parent's.",
     settings: &[
+        Setting::new(
+            "architecture",
+            Kind::Choice(ARCHITECTURES),
+            Absent::Nothing,
+            "A well-known network, written out as `layers` in the place of those that are inherited. What the same scheme \
+             and its children say of single layers goes on top; `heirloom scheme show` shows what comes of it.",
+        ),
+        HIDDEN,
         Setting::new("layers", Kind::Steps(&LAYERS), Absent::Nothing, "The layers, in order."),
         Setting::new(
             "graph",
@@ -123,16 +123,9 @@ pub(crate) const MODEL: Section = Section {
         ),
         Setting::new(
             "init",
-            Kind::Choice(&[
-                Choice::new(
-                    "glorot_uniform",
-                    "uniform in `±√(6 / (fan_in + fan_out))` (Glorot and Bengio 2010)",
-                ),
-                Choice::new("he_normal", "normal with deviation `√(2 / fan_in)` (He et al. 2015)"),
-                Choice::new("he_uniform", "uniform in `±√(6 / fan_in)`"),
-            ]),
+            Kind::Choice(INITS),
             Absent::Default(Literal::Text("glorot_uniform")),
-            "How the weights of the layers start. Biases start at 0.",
+            "How the weights of the layers start that do not say it themselves. Biases start at 0 unless it says otherwise.",
         ),
         Setting::new(
             "inherit",

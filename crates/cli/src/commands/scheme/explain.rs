@@ -59,19 +59,23 @@ fn source(origin: Origin) -> &'static str {
         Origin::Default => "default",
         Origin::Derived => "derived",
         Origin::File { .. } => "file",
+        Origin::Architecture { .. } => "architecture",
         Origin::Override { .. } => "set",
     }
 }
 
 fn place(origin: Origin, sources: &SourceMap) -> Value {
-    let (Origin::File { span, .. } | Origin::Override { span }) = origin else { return Value::Null };
+    let (Origin::File { span, .. } | Origin::Architecture { span, .. } | Origin::Override { span }) = origin
+    else {
+        return Value::Null;
+    };
     let at = sources.line_column(span);
     json!({ "file": sources.get(span.file).name, "line": at.line, "column": at.column })
 }
 
 fn generation(origin: Origin) -> Option<u32> {
     match origin {
-        Origin::File { generation, .. } => Some(generation),
+        Origin::File { generation, .. } | Origin::Architecture { generation, .. } => Some(generation),
         Origin::Default | Origin::Derived | Origin::Override { .. } => None,
     }
 }
@@ -81,7 +85,7 @@ fn place_text(origin: Origin, sources: &SourceMap) -> String {
     match origin {
         Origin::Default => "default".to_owned(),
         Origin::Derived => "derived".to_owned(),
-        Origin::File { span, .. } | Origin::Override { span } => {
+        Origin::File { span, .. } | Origin::Architecture { span, .. } | Origin::Override { span } => {
             let at = sources.line_column(span);
             let name = terminal::printable(&sources.get(span.file).name);
             format!("{name}:{}:{}", at.line, at.column)

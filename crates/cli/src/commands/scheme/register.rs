@@ -82,7 +82,7 @@ fn kept_parent(store: &Store, parent: &Parent) -> Result<SchemeParent, Failure> 
         Part::Embedded { name, version } | Part::Registered { name, version } => {
             (name.clone(), Some(*version))
         }
-        Part::Override => (String::new(), None),
+        Part::Architecture { .. } | Part::Override => (String::new(), None),
     };
     Ok(SchemeParent { reference: parent.reference.clone(), name, version, digest: parent.digest })
 }
