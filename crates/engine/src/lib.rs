@@ -17,6 +17,7 @@ mod layout;
 mod lower;
 mod peak;
 mod predictor;
+mod profile;
 mod program;
 mod step;
 mod trainer;
@@ -27,6 +28,7 @@ pub use error::EngineError;
 pub use feed::{Feed, Rows, Targets};
 pub use peak::{Peak, READ_BYTES, peak};
 pub use predictor::Predictor;
+pub use profile::{Profile, Span, StepTime};
 pub use program::Flow;
 pub use trainer::{BatchReport, Options, Trainer};
 pub use training_graph::{

@@ -51,7 +51,9 @@ pub(crate) fn lower(
             for (before, after) in state_pairs(graph.node(id)) {
                 cx.alias(after, before);
             }
+            cx.current = Some(id);
             kernels::lower(&mut cx, id);
+            cx.current = None;
             cx.done(id);
         }
     }
@@ -90,7 +92,10 @@ pub(crate) struct Lowering<'g> {
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
-    steps: Vec<Box<dyn Step>>,
+    /// The steps so far, each with the name of the node it was made for.
+    steps: Vec<(Box<dyn Step>, String)>,
+    /// The node that is being lowered.
+    current: Option<NodeId>,
     done: Vec<bool>,
     live: Vec<bool>,
     gradients: Vec<bool>,
@@ -137,6 +142,7 @@ impl<'g> Lowering<'g> {
             cuts: BTreeMap::new(),
             padded: BTreeMap::new(),
             steps: Vec::new(),
+            current: None,
             live,
             gradients: gradient_values(graph),
             users,
@@ -230,7 +236,8 @@ impl<'g> Lowering<'g> {
 
     /// Adds a step.
     pub(crate) fn push(&mut self, step: impl Step + 'static) {
-        self.steps.push(Box::new(step));
+        let node = self.current.map_or(String::new(), |id| self.graph.node(id).name.clone());
+        self.steps.push((Box::new(step), node));
     }
 
     /// Notes how the maker of a value cut its features, so that readers can cut alike and need no meeting.

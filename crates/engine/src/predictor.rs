@@ -11,6 +11,7 @@ use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::layout::Layout;
 use crate::lower::{Constants, Lowered, lower};
+use crate::profile::{Profile, Recorder};
 use crate::program::{Flow, Schedule};
 use crate::trainer::Options;
 
@@ -110,5 +111,16 @@ impl Predictor {
             Tensor::new(shape, values).cast(self.graph.ty(*id).dtype)
         });
         Ok(shaped.collect())
+    }
+
+    /// Runs the graph for the rows of `feed` in `order` as [`Predictor::run`] does, and measures what each step of the plan
+    /// takes. The first `warm` batches are not counted.
+    pub fn profile(&mut self, feed: Feed<'_>, order: &[u32], warm: usize) -> Result<Profile, EngineError> {
+        let Options { batch, threads, .. } = self.options;
+        let schedule = Schedule { first_step: 1, learning_rate: 0.0 };
+        let (program, recorder) = (&self.lowered.program, Recorder::default());
+        let mut after = |_: usize, _: &Memory| Flow::Continue;
+        program.run_recorded(feed, order, batch, threads, &schedule, &mut after, Some(&recorder))?;
+        Ok(recorder.profile(program.outline(), warm))
     }
 }

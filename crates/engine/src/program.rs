@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use graph::GraphError;
 
@@ -10,6 +11,7 @@ use crate::feed::{Batch, Feed};
 use crate::kernels::denormal::FlushDenormals;
 use crate::kernels::memory::{ALIGNMENT, Memory, Slot};
 use crate::kernels::read_only;
+use crate::profile::{Recorder, StepTime};
 use crate::step::{Access, Context, Mode, Part, Step};
 
 /// A buffer before it has a place: how many elements, and whether its content outlives a batch.
@@ -22,6 +24,8 @@ pub(crate) struct BufferSpec {
 /// The steps of one batch and the memory they work in.
 pub(crate) struct Program {
     steps: Vec<Box<dyn Step>>,
+    /// The node of the graph that each step was made for.
+    nodes: Vec<String>,
     /// Whether the threads meet before the step.
     barriers: Vec<bool>,
     pub(crate) memory: Memory,
@@ -35,11 +39,20 @@ pub(crate) struct Program {
 impl Program {
     /// Gives every buffer a place (buffers that do not live at the same time share one) and finds out where the
     /// threads must meet.
-    pub(crate) fn new(steps: Vec<Box<dyn Step>>, buffers: &[BufferSpec], level: Level) -> Self {
+    pub(crate) fn new(steps: Vec<(Box<dyn Step>, String)>, buffers: &[BufferSpec], level: Level) -> Self {
+        let (steps, nodes): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
         let (len, places) = place(&steps, buffers);
         let barriers = find_barriers(&steps, &places);
         let memory = Memory::new(len, places);
-        Program { steps, barriers, memory, level, zero_beyond: (1, Vec::new()), turns: AtomicUsize::new(0) }
+        Program {
+            steps,
+            nodes,
+            barriers,
+            memory,
+            level,
+            zero_beyond: (1, Vec::new()),
+            turns: AtomicUsize::new(0),
+        }
     }
 
     /// States which buffers of `lanes` lanes hold zeros behind the last example; debug builds check it.
@@ -88,6 +101,21 @@ impl Program {
         schedule: &Schedule,
         after: &mut (dyn FnMut(usize, &Memory) -> Flow + Send),
     ) -> Result<(), GraphError> {
+        self.run_recorded(feed, order, batch_size, threads, schedule, after, None)
+    }
+
+    /// As [`Program::run`]; `recorder` takes down when each thread began and ended each step.
+    #[allow(clippy::too_many_arguments)] // those of `run`, and one
+    pub(crate) fn run_recorded(
+        &self,
+        feed: Feed<'_>,
+        order: &[u32],
+        batch_size: usize,
+        threads: usize,
+        schedule: &Schedule,
+        after: &mut (dyn FnMut(usize, &Memory) -> Flow + Send),
+        recorder: Option<&Recorder>,
+    ) -> Result<(), GraphError> {
         feed.check(order);
         let meeting = Meeting::new(threads);
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +136,7 @@ impl Program {
                     learning_rate: schedule.learning_rate,
                     failure: &failure,
                 };
-                self.run_batch(&cx, turn + index, (thread, threads), &meeting);
+                self.run_batch(&cx, turn + index, (thread, threads), &meeting, recorder);
                 if thread == 0 && (cx.has_failed() || after(index, &self.memory) == Flow::Stop) {
                     // Takes effect after the next batch's first meeting at the latest on every thread alike:
                     // the others may already be inside the next batch, so that one is the last.
@@ -132,20 +160,55 @@ impl Program {
     /// Computes one batch. The pieces of a step are independent; every other `turn` takes them backwards, so that the weights read last
     /// are those read next: where they do not fit into a core's cache, a part of them is still there, and going round and round
     /// would find none.
-    fn run_batch(&self, cx: &Context<'_>, turn: usize, (thread, threads): (usize, usize), meeting: &Meeting) {
+    fn run_batch(
+        &self,
+        cx: &Context<'_>,
+        turn: usize,
+        (thread, threads): (usize, usize),
+        meeting: &Meeting,
+        recorder: Option<&Recorder>,
+    ) {
+        let mut spans = recorder.map(|recorder| recorder.begin(thread, self.steps.len()));
         for (step, &barrier) in self.steps.iter().zip(&self.barriers) {
             if barrier {
                 meeting.wait();
             }
+            let start = recorder.map(|_| Instant::now());
             let pieces = step.pieces().of_thread(thread, threads);
             match turn % 2 {
                 0 => pieces.for_each(|piece| step.run(piece, cx)),
                 _ => pieces.rev().for_each(|piece| step.run(piece, cx)),
             }
+            if let (Some(spans), Some(start)) = (&mut spans, start) {
+                spans.note(start, Instant::now());
+            }
             if cfg!(debug_assertions) && threads == 1 {
                 self.check_zero_beyond(step.as_ref(), cx.live());
             }
         }
+        if let (Some(recorder), Some(spans)) = (recorder, spans) {
+            recorder.end(spans);
+        }
+    }
+
+    /// What each step is, without times.
+    pub(crate) fn outline(&self) -> Vec<StepTime> {
+        let steps = self.steps.iter().zip(&self.nodes).zip(&self.barriers);
+        steps
+            .map(|((step, node), &meets)| StepTime {
+                name: step.name(),
+                node: node.clone(),
+                pieces: step.pieces().count(),
+                meets,
+                operations: step.operations(),
+                bytes: step.access().iter().map(|access| self.bytes_of(access)).sum(),
+                seconds: 0.0,
+            })
+            .collect()
+    }
+
+    fn bytes_of(&self, access: &Access) -> u64 {
+        (self.memory.len_of(access.slot) * size_of::<f32>()) as u64
     }
 }
 

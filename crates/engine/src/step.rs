@@ -23,6 +23,10 @@ pub(crate) trait Step: Send + Sync {
     fn pieces(&self) -> &Pieces;
     /// Which buffers it touches; a reused buffer stays untouched between its last reader and next writer.
     fn access(&self) -> Vec<Access>;
+    /// Floating-point operations of all pieces together, where they are what takes the time; else 0.
+    fn operations(&self) -> u64 {
+        0
+    }
     /// Computes one piece.
     fn run(&self, piece: usize, cx: &Context<'_>);
 }

@@ -9,6 +9,7 @@ use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::layout::Layout;
 use crate::lower::{Constants, Lowered, lower};
+use crate::profile::{Profile, Recorder};
 use crate::program::{Flow, Schedule};
 use crate::training_graph::TrainingGraph;
 
@@ -94,6 +95,17 @@ impl Trainer {
             on_batch(BatchReport { index, examples, loss: read_only(memory, loss)[0], correct })
         };
         Ok(self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after)?)
+    }
+
+    /// Trains on the rows of `feed` in `order` as [`Trainer::run`] does, and measures what each step of the plan takes.
+    /// The first `warm` batches are not counted.
+    pub fn profile(&mut self, feed: Feed<'_>, order: &[u32], warm: usize) -> Result<Profile, EngineError> {
+        let Options { batch, threads, .. } = self.options;
+        let schedule = Schedule { first_step: 1, learning_rate: 1e-3 };
+        let (program, recorder) = (&self.lowered.program, Recorder::default());
+        let mut after = |_: usize, _: &Memory| Flow::Continue;
+        program.run_recorded(feed, order, batch, threads, &schedule, &mut after, Some(&recorder))?;
+        Ok(recorder.profile(program.outline(), warm))
     }
 
     /// The trained weights by name, in the order of the model.

@@ -112,6 +112,10 @@ impl Step for Forward {
         &self.pieces
     }
 
+    fn operations(&self) -> u64 {
+        self.geometry.work(self.lanes) as u64
+    }
+
     fn access(&self) -> Vec<Access> {
         let mut access = vec![
             Access::read(self.x),
