@@ -15,6 +15,7 @@ mod feed;
 mod kernels;
 mod layout;
 mod lower;
+mod operations;
 mod peak;
 mod predictor;
 mod profile;

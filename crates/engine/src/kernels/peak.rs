@@ -24,7 +24,7 @@ pub(crate) fn multiply_add(level: Level, rounds: usize) -> (f64, f32) {
         match level {
             Level::Portable => chain::<Portable, CHAINS_PORTABLE>(rounds, factor),
             #[cfg(target_arch = "x86_64")]
-            level => dispatch!(level => chains::<S>(rounds: usize, factor: f32) -> f32),
+            level => dispatch!(level => twelve::<S>(rounds: usize, factor: f32) -> f32),
         }
     };
     ((rounds * chains * width) as f64 * 2.0, sum)
@@ -32,7 +32,7 @@ pub(crate) fn multiply_add(level: Level, rounds: usize) -> (f64, f32) {
 
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn chains<S: Simd>(rounds: usize, factor: f32) -> f32 {
+unsafe fn twelve<S: Simd>(rounds: usize, factor: f32) -> f32 {
     // SAFETY: the caller's.
     unsafe { chain::<S, CHAINS>(rounds, factor) }
 }
