@@ -1,26 +1,45 @@
 //! How many floating-point operations a node asks for, however it is computed.
 
+use std::collections::BTreeSet;
+
 use graph::{Graph, Node, ValueId};
 
 use crate::layout::BATCH;
 use crate::profile::Profile;
 
-/// Gives each convolution and each matrix product of `profile` the operations that its node of `graph` asks for: two for
-/// each product of its formula, those with padding included, for `batch` examples. So a plan that computes more than it is
+/// Gives the steps of `profile` the operations that the convolutions and matrix products of `graph` ask for: two for each
+/// product of their formulas, those with padding included, for `batch` examples. So a plan that computes more than it is
 /// asked for, or saves some of it, shows by its rate.
 ///
-/// A node of several steps is counted once, at the step that says to compute most or else takes longest.
+/// A node of several steps is counted once, at the step that says to compute most or else takes longest; one that has no
+/// step of its own was computed with a node before it, and is counted there.
 pub(crate) fn attribute(graph: &Graph, batch: usize, profile: &mut Profile) {
+    let used: BTreeSet<ValueId> = graph
+        .nodes()
+        .flat_map(|(_, node)| node.inputs.iter().flatten().copied())
+        .chain(graph.outputs.clone())
+        .collect();
+    let mut counted = vec![0; profile.steps.len()];
+    let mut at = None;
     for (_, node) in graph.nodes() {
-        let Some(operations) = operations(graph, node, batch) else { continue };
-        let own = profile.steps.iter_mut().filter(|step| step.node == node.name);
-        let heaviest = |a: &&mut crate::StepTime, b: &&mut crate::StepTime| {
-            a.operations.cmp(&b.operations).then(a.seconds.total_cmp(&b.seconds))
-        };
-        if let Some(step) = own.max_by(heaviest) {
-            step.operations = operations;
+        at = heaviest(profile, &node.name).or(at);
+        let wanted = node.outputs.iter().any(|output| used.contains(output));
+        if let (Some(at), true, Some(operations)) = (at, wanted, operations(graph, node, batch)) {
+            counted[at] += operations;
         }
     }
+    for (step, operations) in profile.steps.iter_mut().zip(counted).filter(|(_, operations)| *operations > 0)
+    {
+        step.operations = operations;
+    }
+}
+
+/// The step that computes most of the node called `name`.
+fn heaviest(profile: &Profile, name: &str) -> Option<usize> {
+    let own = profile.steps.iter().enumerate().filter(|(_, step)| step.node == name);
+    let heaviest =
+        own.max_by(|(_, a), (_, b)| a.operations.cmp(&b.operations).then(a.seconds.total_cmp(&b.seconds)));
+    heaviest.map(|(index, _)| index)
 }
 
 /// The operations of a convolution, one of its gradients, or a matrix product; `None` of anything else.
