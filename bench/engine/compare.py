@@ -150,7 +150,7 @@ def scaling(options):
 
 
 def scaled(title, job, options):
-    work = {f"{threads} thread": lambda threads=threads: job(threads) for threads in (1, 2)}
+    work = {"1 thread": lambda: job(1), "2 threads": lambda: job(2)}
     return {"row": title, "asked": rows.SCALING_ASKED, "jobs": interleaved(title, work, options)}
 
 
@@ -185,7 +185,10 @@ def measure(options):
     sections = {"mnist": mnist_job(options)} if "mnist" in options.rows else {}
     sections |= {"training": training(options), "inference": inference(options)}
     if "accuracy" in options.rows:
-        sections["accuracy"] = accuracy.compare(options, say)
+        try:
+            sections["accuracy"] = accuracy.compare(options, say)
+        except jobs.Failed as reason:
+            sys.exit(f"accuracy: {reason}")
     return {name: section for name, section in sections.items() if section}
 
 

@@ -34,9 +34,14 @@ def ratio_text(value):
 
 
 def footer(terms, more=""):
+    return measured(terms, "Milliseconds", f" of {terms['seconds']:g} s each", more)
+
+
+def measured(terms, unit, length, more):
+    """What the figures are, and of which machine."""
     about = terms["machine"]
     text = (
-        f"\nMilliseconds, median of {terms['rounds']} rounds (least to most) of {terms['seconds']:g} s each, jobs interleaved, "
+        f"\n{unit}, median of {terms['rounds']} rounds (least to most){length}, jobs interleaved, "
         f"{terms['threads']} threads, float32. {more}\n"
         f"Machine: {about['cpu']} (family {about['family']}, model {about['model']}), {about['cores']} cores, "
         f"{about['memory_gib']} GiB, {' '.join(about['features'])}; {about['kernel']}.\n"
@@ -86,13 +91,13 @@ def scaling(section, terms):
     header = ["row", "1 thread", "2 threads", "times faster", "asked"]
     lines = []
     for row in section:
-        one, two = row["jobs"]["1 thread"], row["jobs"]["2 thread"]
+        one, two = row["jobs"]["1 thread"], row["jobs"]["2 threads"]
         lines.append([row["row"], ms(one), ms(two), ratio_text(speedup(row)), f"{row['asked']:g}"])
     return table(header, lines) + footer(terms | {"threads": "1 and 2"}, others(section))
 
 
 def speedup(row):
-    one, two = row["jobs"]["1 thread"], row["jobs"]["2 thread"]
+    one, two = row["jobs"]["1 thread"], row["jobs"]["2 threads"]
     return one["median"] / two["median"] if "median" in one and "median" in two else None
 
 
@@ -122,7 +127,8 @@ def mnist(section, terms):
             f"{2 * keras['median'] / 1e3:.1f} s for two epochs.\n"
         )
     jobs = [{"jobs": section["jobs"]}]
-    return text + footer(terms, f"Batch 32, Adam, the last of two epochs. {others(jobs)} {versions(jobs)}.")
+    more = f"Batch 32, Adam, the last of two epochs. {others(jobs)} {versions(jobs)}."
+    return text + measured(terms, "Seconds", "", more)
 
 
 def accuracy(section, terms):
