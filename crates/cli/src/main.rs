@@ -31,9 +31,9 @@ use clap::Parser;
 
 use arguments::{Algorithm, Arguments, Command, Data};
 use commands::{
-    algorithm, completions, data as datasets, infer, inherit as inheriting, init as project, key, look,
-    model, monitor as monitoring, package, run as runs, scheme as schemes, serve as serving,
-    store as store_commands, watch,
+    algorithm, completions, data as datasets, engine as machine, infer, inherit as inheriting,
+    init as project, key, look, model, monitor as monitoring, package, profile as profiling, run as runs,
+    scheme as schemes, serve as serving, store as store_commands, watch,
 };
 use failure::Failure;
 
@@ -57,6 +57,8 @@ fn run() -> Result<(), Failure> {
         Command::Serve(serve) => serving::serve(&serve),
         Command::Package(arguments) => package::package(&arguments),
         Command::Monitor(monitor) => monitoring::monitor(&monitor),
+        Command::Profile(arguments) => profiling::profile(&arguments),
+        Command::Engine(command) => machine::command(command),
         Command::Scheme(command) => schemes::command(command),
         Command::Inherit(command) => inheriting::command(command),
         Command::Model(command) => model::command(command),

@@ -11,6 +11,7 @@ use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::layout::Layout;
 use crate::lower::{Constants, Lowered, lower};
+use crate::operations::attribute;
 use crate::profile::{Profile, Recorder};
 use crate::program::{Flow, Schedule};
 use crate::trainer::Options;
@@ -121,6 +122,8 @@ impl Predictor {
         let (program, recorder) = (&self.lowered.program, Recorder::default());
         let mut after = |_: usize, _: &Memory| Flow::Continue;
         program.run_recorded(feed, order, batch, threads, &schedule, &mut after, Some(&recorder))?;
-        Ok(recorder.profile(program.outline(), warm))
+        let mut profile = recorder.profile(program.outline(), warm);
+        attribute(&self.graph, batch, &mut profile);
+        Ok(profile)
     }
 }

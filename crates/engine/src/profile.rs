@@ -15,7 +15,7 @@ pub struct StepTime {
     pub pieces: usize,
     /// Whether the threads meet before it.
     pub meets: bool,
-    /// Floating-point operations, where they are what takes the time; else 0.
+    /// Floating-point operations that its node asks for, where they are what takes the time; else 0.
     pub operations: u64,
     /// Bytes of the buffers that it reads and writes.
     pub bytes: u64,

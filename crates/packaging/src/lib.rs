@@ -32,6 +32,7 @@ pub use bom::bill_of_materials;
 pub use contents::folder_files;
 pub use error::PackageError;
 pub use manifests::{ManifestKind, manifest_text};
+pub use npy::npy;
 pub use oci::{Compression, Layout, image, modelpack, write_layout};
 pub use output::{Overwrite, Rights, check_output, write_file, write_folder};
 pub use parity::prove;

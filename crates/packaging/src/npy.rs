@@ -9,7 +9,7 @@ const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
 const ALIGNMENT: usize = 64;
 
 /// `tensor` as an NPY file: little-endian, row-major.
-pub(crate) fn npy(tensor: &Tensor) -> Vec<u8> {
+pub fn npy(tensor: &Tensor) -> Vec<u8> {
     let lengths: Vec<String> = tensor.shape().iter().map(|length| format!("{length},")).collect();
     let header = format!(
         "{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}",

@@ -34,6 +34,7 @@ mod measured;
 mod memory;
 pub mod metrics;
 mod occasion;
+mod onnx_network;
 mod options;
 mod overrides;
 mod package;
@@ -41,6 +42,7 @@ mod prepare;
 mod preprocessing;
 mod profile;
 mod prove;
+mod random_examples;
 mod rank;
 mod records;
 mod register;
@@ -71,13 +73,16 @@ pub use golden::{Golden, ParityDifference, ParityReport, golden, verify_golden};
 pub use infer::{LoadedModel, ModelInput, Prediction, infer, load_model, read_inputs};
 pub use inheritance::{by_action, plan_transfer};
 pub use judgement::RefusalReport;
+pub use memory::peak_bytes;
 pub use occasion::Cause;
+pub use onnx_network::onnx_network;
 pub use options::RunOptions;
 pub use overrides::{Override, Overruled, overruled_of};
 pub use profile::profile_of;
 pub use prove::{
     ProofDocument, ProofEvent, ProofObserver, ProofWishes, Proved, has_proofs, last_proof, proofs_of, prove,
 };
+pub use random_examples::{RANDOM_BYTES_MAX, RandomExamples};
 pub use rank::{
     LeftOut, RANK_EXAMPLES_MAX, RankObserver, RankOptions, RankedCandidate, Ranking, ShownScores, Standing,
     rank_parents,
@@ -86,5 +91,6 @@ pub use records::SeenIn;
 pub use report::{EpochReport, HeadReport, RunReport, StageReport};
 pub use rival::alias_of;
 pub use run::run;
+pub use training::{StepOptions, TrainingStep};
 pub use watch::{Due, Order, Why, due, settle};
 pub use who_saw::{Sighting, Sightings, who_saw};

@@ -116,7 +116,7 @@ impl Examples {
 }
 
 /// `judges` are the rows of the test part that judge; all of it, when `None`.
-fn fit(
+pub(crate) fn fit(
     scheme: &ResolvedScheme,
     dataset: Dataset,
     splits: Splits,

@@ -4,6 +4,7 @@
 mod algorithm;
 mod compare;
 mod data;
+mod engine;
 mod infer;
 mod inherit;
 mod init;
@@ -11,6 +12,7 @@ mod key;
 mod model;
 mod monitor;
 mod package;
+mod profile;
 mod rank;
 mod run;
 mod scheme;
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use self::engine::{Calibrate, Engine};
 pub(crate) use algorithm::Algorithm;
 pub(crate) use compare::Compare;
 pub(crate) use data::Data;
@@ -36,6 +39,7 @@ pub(crate) use model::{
 };
 pub(crate) use monitor::Monitor;
 pub(crate) use package::{Package, PackageForm};
+pub(crate) use profile::{LevelName, Profile};
 pub(crate) use rank::Rank;
 pub(crate) use run::Run;
 pub(crate) use scheme::Scheme;
@@ -67,6 +71,10 @@ pub(crate) enum Command {
     Serve(Serve),
     Package(Package),
     Monitor(Monitor),
+    Profile(Profile),
+    /// Shows the machine under the engine, and measures its peak
+    #[command(subcommand)]
+    Engine(Engine),
     /// Checks and shows schemes
     #[command(subcommand)]
     Scheme(Scheme),

@@ -3,6 +3,7 @@
 pub(crate) mod algorithm;
 pub(crate) mod completions;
 pub(crate) mod data;
+pub(crate) mod engine;
 pub(crate) mod infer;
 pub(crate) mod inherit;
 pub(crate) mod init;
@@ -13,6 +14,7 @@ pub(crate) mod monitor;
 pub(crate) mod onnx_file;
 pub(crate) mod package;
 pub(crate) mod parent;
+pub(crate) mod profile;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod request_log;

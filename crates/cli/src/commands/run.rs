@@ -70,7 +70,7 @@ pub(super) fn observed(
 }
 
 /// How much of a run is shown.
-pub(super) fn detail(quiet: bool) -> Detail {
+pub(crate) fn detail(quiet: bool) -> Detail {
     match (quiet, terminal::is_interactive()) {
         (true, _) => Detail::Quiet,
         (false, true) => Detail::Bar,

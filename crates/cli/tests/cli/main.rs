@@ -8,6 +8,7 @@ mod interrupt;
 mod monitoring;
 mod packages;
 mod place;
+mod profiling;
 mod proofs;
 mod ranking;
 mod rollouts;

@@ -33,6 +33,7 @@ pub(crate) mod load;
 pub(crate) mod loss;
 pub(crate) mod max_pool;
 pub(crate) mod memory;
+pub(crate) mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool_windows;
 pub(crate) mod reduce;

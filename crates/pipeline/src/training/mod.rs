@@ -15,6 +15,7 @@ mod prefix;
 mod progress;
 mod rehearse;
 mod schedule;
+mod single_step;
 mod taught;
 mod treatments;
 mod untrained;
@@ -45,6 +46,7 @@ use objective::learning_rate;
 use phase::{Common, Course, train_phase};
 pub(crate) use rehearse::per_epoch;
 use schedule::Schedule;
+pub use single_step::{StepOptions, TrainingStep};
 use taught::lessons;
 pub(crate) use validation::EVALUATION_BATCH;
 
