@@ -36,6 +36,7 @@ pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod tile;
 pub(crate) mod update;
+pub(crate) mod workers;
 
 use graph::NodeId;
 use memory::{Memory, Slot};
