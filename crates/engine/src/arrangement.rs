@@ -6,29 +6,24 @@ use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::program::BufferSpec;
 use crate::step::{Access, Mode, Part, Step};
 
-/// Buffers of up to this many elements share no room: sharing would save little, and make threads meet that have
-/// nothing to do with each other.
-const SHARED_LEN_MIN: usize = 8192;
+/// From which step to which a buffer is needed; `None` where no step touches it.
+type Life = Option<(usize, usize)>;
 
 /// A place for every buffer: persistent ones side by side, the others reusing the room of those whose last
 /// reader has run. Returns the arena's length and each buffer's offset and length.
 pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize, usize)>) {
     let mut places = vec![(0, 0); buffers.len()];
-    let mut lives: Vec<Option<(usize, usize)>> = vec![None; buffers.len()];
-    for (index, step) in steps.iter().enumerate() {
-        for access in step.access() {
-            let life = lives[access.slot.0 as usize].get_or_insert((index, index));
-            life.1 = index;
-        }
-    }
     let mut end = 0;
     for (place, buffer) in places.iter_mut().zip(buffers) {
-        if buffer.persistent || buffer.len < SHARED_LEN_MIN {
+        if !buffer.is_shared() {
             *place = (end, buffer.len);
             end += buffer.len.next_multiple_of(ALIGNMENT);
         }
     }
-    let mut order: Vec<usize> = (0..buffers.len()).filter(|&index| places[index].1 == 0).collect();
+    let mut lives = lives(steps, buffers);
+    let owners = join(steps, buffers, &mut lives);
+    let mut order: Vec<usize> =
+        (0..buffers.len()).filter(|&index| buffers[index].is_shared() && owners[index] == index).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(buffers[index].len));
     let mut placed: Vec<usize> = Vec::new();
     let start = end;
@@ -50,7 +45,45 @@ pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, 
         end = end.max(offset + len);
         placed.push(index);
     }
+    for index in (0..buffers.len()).filter(|&index| buffers[index].is_shared()) {
+        places[index] = places[owners[index]];
+    }
     (end, places)
+}
+
+fn lives(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> Vec<Life> {
+    let mut lives: Vec<Life> = vec![None; buffers.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for access in step.access() {
+            let life = lives[access.slot.0 as usize].get_or_insert((index, index));
+            life.1 = index;
+        }
+    }
+    lives
+}
+
+/// Lets steps write over what nobody reads any more: returns for each buffer the one whose place it has, mostly its own,
+/// and makes that one's life as long as those of all that have its place.
+fn join(steps: &[Box<dyn Step>], buffers: &[BufferSpec], lives: &mut [Life]) -> Vec<usize> {
+    let own = lives.to_vec();
+    let mut owners: Vec<usize> = (0..buffers.len()).collect();
+    for (index, step) in steps.iter().enumerate() {
+        for (written, read) in step.in_place() {
+            let (written, read) = (written.0 as usize, read.0 as usize);
+            let (Some((first, last)), Some((_, read_last))) = (own[written], own[read]) else { continue };
+            let owner = owners[read];
+            // The end of the place's life tells whether another buffer has taken it over already.
+            let free =
+                first == index && read_last == index && lives[owner].is_some_and(|life| life.1 == index);
+            let alike = buffers[written].len == buffers[read].len;
+            let shared = buffers[written].is_shared() && buffers[read].is_shared();
+            if free && alike && shared && owners[written] == written && written != owner {
+                owners[written] = owner;
+                lives[owner] = lives[owner].map(|life| (life.0, last));
+            }
+        }
+    }
+    owners
 }
 
 /// Before which steps the threads must meet: where a step touches what another thread may still be writing or
@@ -106,7 +139,8 @@ fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
         return false;
     }
     match (&a.part, &b.part) {
-        (Part::Own(x), Part::Own(y)) => a.slot != b.slot || x != y,
+        // Shares of one place are the same where they are cut alike, whatever buffer has the place meanwhile.
+        (Part::Own(x), Part::Own(y)) => (a_start, a_len) != (b_start, b_len) || x != y,
         _ => true,
     }
 }
@@ -114,9 +148,10 @@ fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::SHARED_LEN_MIN;
     use crate::step::{Context, Pieces};
 
-    struct Fake(Pieces, Vec<Access>);
+    struct Fake(Pieces, Vec<Access>, Vec<(Slot, Slot)>);
 
     impl Step for Fake {
         fn name(&self) -> String {
@@ -128,11 +163,14 @@ mod tests {
         fn access(&self) -> Vec<Access> {
             self.1.clone()
         }
+        fn in_place(&self) -> Vec<(Slot, Slot)> {
+            self.2.clone()
+        }
         fn run(&self, _: usize, _: &Context<'_>) {}
     }
 
     fn fake(pieces: &Pieces, access: &[Access]) -> Box<dyn Step> {
-        Box::new(Fake(pieces.clone(), access.to_vec()))
+        Box::new(Fake(pieces.clone(), access.to_vec(), Vec::new()))
     }
 
     #[test]
@@ -194,5 +232,26 @@ mod tests {
         assert_eq!(len, 2 * SHARED_LEN_MIN);
         assert_ne!(places[0].0, places[1].0);
         assert_ne!(places[1].0, places[2].0);
+    }
+
+    #[test]
+    fn a_buffer_is_written_over_the_last_of_what_is_read() {
+        let cut = Pieces::of(16, usize::MAX);
+        let [a, b, c, d] = [0, 1, 2, 3].map(Slot);
+        let share = SHARED_LEN_MIN / 16;
+        let step = |reads: &[Slot], writes: Slot, over: &[Slot]| -> Box<dyn Step> {
+            let reads = reads.iter().map(|&slot| Access::read_own(slot, &cut, share));
+            let access = reads.chain([Access::write_own(writes, &cut, share)]).collect();
+            Box::new(Fake(cut.clone(), access, over.iter().map(|&read| (writes, read)).collect()))
+        };
+        let steps =
+            vec![step(&[], a, &[]), step(&[], b, &[]), step(&[a, b], c, &[a, b]), step(&[a, c], d, &[c])];
+        let buffers = vec![BufferSpec { len: SHARED_LEN_MIN, persistent: false }; 4];
+        let (len, places) = place(&steps, &buffers);
+        // `a` is read later, so `c` lies over `b`, and `d` over both.
+        assert_eq!(len, 2 * SHARED_LEN_MIN);
+        assert_eq!(places[1..], [places[1]; 3]);
+        let barriers = find_barriers(&steps, &places);
+        assert_eq!(barriers, [false; 4]);
     }
 }

@@ -24,6 +24,17 @@ pub(crate) struct BufferSpec {
     pub(crate) persistent: bool,
 }
 
+/// Buffers of up to this many elements share no room: sharing would save little, and make threads meet that have
+/// nothing to do with each other.
+pub(crate) const SHARED_LEN_MIN: usize = 8192;
+
+impl BufferSpec {
+    /// Whether others may have its place when it is not needed.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.persistent && self.len >= SHARED_LEN_MIN
+    }
+}
+
 /// The steps of one batch and the memory they work in.
 pub(crate) struct Program {
     steps: Vec<Box<dyn Step>>,

@@ -6,11 +6,14 @@ use graph::GraphError;
 
 use crate::cpu::Level;
 use crate::feed::Batch;
-use crate::kernels::memory::{Memory, Slot};
+use crate::kernels::memory::{ALIGNMENT, Memory, Slot};
 
 /// Work is cut into at most this many pieces, whatever the number of threads: the cut decides the order of
 /// summation, so it must not depend on the machine.
 pub(crate) const PIECES: usize = 8;
+
+/// Lanes that are not parted where work is cut by lanes: a cache line of numbers, and a whole vector of any width.
+pub(crate) const PIECE_LANES: usize = ALIGNMENT;
 
 /// Work below this many floating-point operations is not worth a meeting of the threads.
 const SERIAL_WORK: usize = 200_000;
@@ -26,6 +29,11 @@ pub(crate) trait Step: Send + Sync {
     /// Floating-point operations of all pieces together, where they are what takes the time; else 0.
     fn operations(&self) -> u64 {
         0
+    }
+    /// Buffers it can write over others that it reads: `(written, read)`, the better first. Each number is read before its
+    /// place is written, by the same piece.
+    fn in_place(&self) -> Vec<(Slot, Slot)> {
+        Vec::new()
     }
     /// Computes one piece.
     fn run(&self, piece: usize, cx: &Context<'_>);
