@@ -119,6 +119,8 @@ pub(crate) fn find_groups(steps: &[Box<dyn Step>], barriers: &[bool]) -> Vec<Ran
             Some(group)
                 if !barriers[index]
                     && !pieces.is_serial()
+                    && !step.stays_together()
+                    && !steps[group.start].stays_together()
                     && steps[group.start].pieces().count() == pieces.count() =>
             {
                 group.end = index + 1;

@@ -192,18 +192,18 @@ impl Program {
                 meeting.wait();
             }
             let steps = &self.steps[group.clone()];
-            let mut compute = |piece: usize| {
+            let pieces = steps[0].pieces().of_thread(thread, threads);
+            let mut compute = |pieces: Range<usize>| {
                 for (index, step) in group.clone().zip(steps) {
-                    match &mut noted {
-                        None => step.run(piece, cx),
-                        Some(noted) => noted.time(index, || step.run(piece, cx)),
-                    }
+                    let compute = || step.run_all(pieces.clone(), turn % 2 == 1, cx);
+                    noted.as_mut().map_or_else(compute, |noted| noted.time(index, compute));
                 }
             };
-            let pieces = steps[0].pieces().of_thread(thread, threads);
-            match turn % 2 {
-                0 => pieces.for_each(&mut compute),
-                _ => pieces.rev().for_each(&mut compute),
+            match (steps.len(), turn % 2) {
+                _ if pieces.is_empty() => {}
+                (1, _) => compute(pieces),
+                (_, 0) => pieces.for_each(|piece| compute(piece..piece + 1)),
+                _ => pieces.rev().for_each(|piece| compute(piece..piece + 1)),
             }
             if cfg!(debug_assertions) && threads == 1 {
                 steps.iter().for_each(|step| self.check_zero_beyond(step.as_ref(), cx.live()));

@@ -1,5 +1,6 @@
 //! Steps: what a program is made of.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use graph::GraphError;
@@ -37,6 +38,17 @@ pub(crate) trait Step: Send + Sync {
     }
     /// Computes one piece.
     fn run(&self, piece: usize, cx: &Context<'_>);
+    /// Whether a thread's pieces are cheaper computed together than one by one with other steps in between.
+    fn stays_together(&self) -> bool {
+        false
+    }
+    /// Computes pieces that follow each other, from the last to the first if `backwards`.
+    fn run_all(&self, pieces: Range<usize>, backwards: bool, cx: &Context<'_>) {
+        match backwards {
+            false => pieces.for_each(|piece| self.run(piece, cx)),
+            true => pieces.rev().for_each(|piece| self.run(piece, cx)),
+        }
+    }
 }
 
 /// A cut of `0..total` into pieces.
@@ -80,6 +92,11 @@ impl Pieces {
 
     pub(crate) fn range(&self, piece: usize) -> std::ops::Range<usize> {
         self.bounds[piece]..self.bounds[piece + 1]
+    }
+
+    /// What all pieces of a range hold together.
+    pub(crate) fn span(&self, pieces: Range<usize>) -> Range<usize> {
+        self.bounds[pieces.start]..self.bounds[pieces.end]
     }
 
     pub(crate) fn is_serial(&self) -> bool {

@@ -223,17 +223,38 @@ impl Setup {
         self.predictor(options)?.run(feed, order).map_err(|error| error.to_string())
     }
 
-    /// Compares engine and reference for one way to cut the rows into batches.
-    fn check(&self, run: &Run, tolerance: f64) -> Result<(), String> {
+    /// The same with the absolute values of all numbers, constants included.
+    fn absolute(&self) -> Setup {
+        let mut graph = self.graph.clone();
+        let weights: Vec<(ValueId, Tensor)> = graph
+            .values()
+            .filter_map(|(id, value)| Some((id, value.constant.clone()?)))
+            .filter(|(_, tensor)| tensor.dtype() == DType::F32)
+            .collect();
+        for (id, tensor) in weights {
+            let values: Vec<f32> = tensor.values::<f32>().iter().map(|value| value.abs()).collect();
+            graph.set_constant(id, Tensor::new(tensor.shape(), values));
+        }
+        let rows = self.rows.iter().map(|value| value.abs()).collect();
+        Setup { graph, rows, row_len: self.row_len, examples: self.examples }
+    }
+
+    /// Compares engine and reference for one way to cut the rows into batches. Where `linear`, a result may also differ by as much
+    /// as rounding leaves of its terms, however they cancel.
+    fn check(&self, run: &Run, tolerance: f64, linear: bool) -> Result<(), String> {
         let order = self.order(run.rows);
-        let expected = self.expected(&order, run.batch).map_err(|error| format!("reference: {error}"))?;
+        let reference =
+            |setup: &Setup| setup.expected(&order, run.batch).map_err(|error| format!("reference: {error}"));
+        let expected = reference(self)?;
+        let terms = if linear { reference(&self.absolute())? } else { vec![Vec::new(); expected.len()] };
         for level in Level::available() {
             let mut digests = Vec::new();
             for &threads in run.threads {
                 let options = Options { batch: run.batch, threads, level };
                 let computed = self.computed(&order, options)?;
                 for (index, (found, expected)) in computed.iter().zip(&expected).enumerate() {
-                    if let Some(at) = differing(&found.to_f64(), expected, tolerance, run.slack) {
+                    let bounds = Bounds { tolerance, slack: run.slack, terms: &terms[index] };
+                    if let Some(at) = differing(&found.to_f64(), expected, &bounds) {
                         let (found, expected) = (found.to_f64()[at], expected[at]);
                         return Err(format!(
                             "{level}, batch {}, {threads} threads: output {index} [{at}] should be {expected}, found {found}",
@@ -251,32 +272,46 @@ impl Setup {
     }
 }
 
+/// How close results have to be.
+struct Bounds<'a> {
+    tolerance: f64,
+    slack: f64,
+    /// What each result's terms are together, sign apart; empty where results are no sums.
+    terms: &'a [f64],
+}
+
 /// The first place where two results are not as close as they should be; where large numbers cancel, the largest
 /// result tells how close that is.
-fn differing(found: &[f64], expected: &[f64], tolerance: f64, slack: f64) -> Option<usize> {
+fn differing(found: &[f64], expected: &[f64], bounds: &Bounds<'_>) -> Option<usize> {
+    let Bounds { tolerance, slack, terms } = *bounds;
     let finite = expected.iter().map(|value| value.abs()).filter(|value| value.is_finite());
     let largest = finite.fold(1.0, f64::max);
-    let close = |(&found, &expected): (&f64, &f64)| {
+    let close = |at: usize| {
+        let (found, expected) = (found[at], expected[at]);
         let exact = found == expected || (found.is_nan() && expected.is_nan());
         let allowed =
             (slack * (2e-6 * largest + 1e-5 * expected.abs())).max(tolerance * (1.0 + expected.abs()));
+        let allowed = allowed.max(slack * 1e-6 * terms.get(at).copied().unwrap_or(0.0));
         exact || (found - expected).abs() <= allowed
     };
     if found.len() != expected.len() {
         return Some(0);
     }
-    found.iter().zip(expected).position(|pair| !close(pair))
+    (0..found.len()).find(|&at| !close(at))
 }
 
 /// The ways to cut: batches as large as the case, smaller with a ragged last one, of one, of several vectors with
-/// a ragged last one, and so large that every kernel is cut into pieces.
-fn runs(examples: usize) -> Vec<Run> {
+/// a ragged last one, and, unless an example is so much work that it is cut into pieces anyway, so large that every kernel is.
+fn runs(examples: usize, large: bool) -> Vec<Run> {
     let run = |batch: usize, rows: usize, threads| Run { batch, rows, threads, slack: 1.0 };
     let mut runs = vec![run(examples, examples, &[1, 2][..]), run(1, 3, &[1, 2])];
     if examples > 2 {
         runs.push(run(examples - 1, 2 * examples + 1, &[1, 2]));
     }
-    runs.extend([run(33, 40, &[1, 2]), Run { slack: 10.0, ..run(1000, 1003, &[1, 2, 3]) }]);
+    match large {
+        true => runs.push(run(33, 40, &[1, 2, 3])),
+        false => runs.extend([run(33, 40, &[1, 2]), Run { slack: 10.0, ..run(1000, 1003, &[1, 2, 3]) }]),
+    }
     runs
 }
 
@@ -323,6 +358,53 @@ fn more_cases() -> Vec<(&'static str, Case)> {
     ]
 }
 
+/// Convolutions wide enough for every kernel there is: Winograd's with ragged tiles, channels and blocks of channels, the
+/// direct ones with strides, dilations, few channels and many groups.
+fn convolutions() -> Vec<(&'static str, Case)> {
+    type Form<'a> = (&'a str, [usize; 5], usize, &'a [(&'a str, &'a [i64])]);
+    let one: (&str, &[i64]) = ("pads", &[1, 1, 1, 1]);
+    let forms: [Form<'_>; 7] = [
+        // channels in and out, height, width, kernel; groups; what else
+        ("winograd", [16, 20, 5, 6, 3], 1, &[one]),
+        ("winograd_wide", [17, 40, 4, 4, 3], 1, &[("pads", &[1, 2, 2, 0])]),
+        ("winograd_deep", [260, 16, 4, 4, 3], 1, &[one]),
+        ("direct", [19, 34, 4, 5, 3], 1, &[one, ("strides", &[2, 1])]),
+        ("few_channels", [3, 18, 9, 8, 3], 1, &[one, ("dilations", &[1, 2])]),
+        ("pointwise", [24, 9, 3, 3, 1], 1, &[("strides", &[2, 2])]),
+        ("depthwise", [18, 18, 5, 4, 3], 18, &[one]),
+    ];
+    let attributes = |case: Case, (_, lengths, groups, more): Form<'_>| {
+        let case = case.attribute("kernel_shape", [lengths[4] as i64; 2]).attribute("group", groups as i64);
+        more.iter().fold(case, |case, (name, values)| case.attribute(name, values.to_vec()))
+    };
+    let mut cases = Vec::new();
+    for form in forms {
+        let (name, [channels, filters, height, width, kernel], groups, _) = form;
+        let (x, w) = ([2, channels, height, width], [filters, channels / groups, kernel, kernel]);
+        let name: &'static str = name.to_owned().leak();
+        let conv = attributes(Case::new(name).smooth(&x, 0).smooth(&w, 1).smooth(&[filters], 2), form);
+        let graph_of = |case: &Case| {
+            let mut graph = Graph::new("shape");
+            let inputs: Vec<_> = (0..2)
+                .map(|index| {
+                    let tensor = case.inputs[index].as_ref().expect("given");
+                    graph.constant("input", tensor.clone())
+                })
+                .collect();
+            let y = graph.push("y", "Conv", case.attributes.clone(), &inputs).expect("well formed");
+            graph.ty(y).shape.lengths().expect("known")
+        };
+        let y = graph_of(&conv);
+        cases.push(("Conv", conv));
+        let spatial = [height as i64, width as i64];
+        let back = Case::new(name).smooth(&y, 3).smooth(&w, 1).attribute("input_shape", spatial);
+        cases.push(("ConvGradInput", attributes(back, form)));
+        let weight = Case::new(name).smooth(&y, 3).smooth(&x, 0);
+        cases.push(("ConvGradWeight", attributes(weight, form)));
+    }
+    cases
+}
+
 /// What the walk over all cases found.
 #[derive(Default)]
 struct Tally {
@@ -365,8 +447,11 @@ impl Tally {
             if !predictor.describe().contains(&format!("reference {name} ")) {
                 self.with_kernel.insert(name);
             }
-            for run in runs(examples) {
-                let outcome = catch_unwind(AssertUnwindSafe(|| setup.check(&run, case.tolerance)));
+            let large = case.inputs.iter().flatten().any(|tensor| tensor.len() > 1000);
+            for run in runs(examples, large) {
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    setup.check(&run, case.tolerance, name.starts_with("Conv"))
+                }));
                 match outcome.unwrap_or_else(|_| Err("panicked, see the message above".to_owned())) {
                     Ok(()) => self.checked += 1,
                     Err(message) if message.starts_with("reference: ") => {
@@ -394,7 +479,7 @@ fn engine_and_reference_agree_on_every_case() {
             }
         }
     }
-    for (name, case) in more_cases() {
+    for (name, case) in more_cases().into_iter().chain(convolutions()) {
         tally.case(ops::find(name).expect("an operator"), &case);
     }
     println!("{} runs, skipped: {:#?}", tally.checked, tally.skipped);

@@ -64,6 +64,17 @@ pub(crate) trait Simd: Copy + 'static {
         lanes[0]
     }
 
+    /// Turns a square of `WIDTH` rows: `to[column * to_row + row] = from[row * from_row + column]`.
+    #[inline(always)]
+    unsafe fn turn(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for row in 0..Self::WIDTH {
+            for column in 0..Self::WIDTH {
+                // SAFETY: the caller gives squares that can be read and written.
+                unsafe { *to.add(column * to_row + row) = *from.add(row * from_row + column) };
+            }
+        }
+    }
+
     /// `value` where the mask is set, else zero.
     #[inline(always)]
     unsafe fn keep(mask: Self::M, value: Self::V) -> Self::V {
@@ -256,6 +267,32 @@ mod x86 {
             unsafe { _mm256_and_ps(mask, value) }
         }
         #[inline(always)]
+        unsafe fn turn(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+            // SAFETY: the caller gives squares that can be read and written.
+            unsafe {
+                let r: [__m256; 8] = std::array::from_fn(|row| _mm256_loadu_ps(from.add(row * from_row)));
+                // Pairs of rows, then fours of them within each half, then the halves.
+                let pairs: [__m256; 8] = std::array::from_fn(|i| {
+                    let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+                    if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+                });
+                let fours: [__m256; 8] = std::array::from_fn(|i| {
+                    let (half, column) = (i / 4 * 4, i % 4);
+                    let (a, b) = (pairs[half + column / 2], pairs[half + 2 + column / 2]);
+                    if column % 2 == 0 {
+                        _mm256_shuffle_ps::<0x44>(a, b)
+                    } else {
+                        _mm256_shuffle_ps::<0xee>(a, b)
+                    }
+                });
+                for column in 0..4 {
+                    let (a, b) = (fours[column], fours[4 + column]);
+                    _mm256_storeu_ps(to.add(column * to_row), _mm256_permute2f128_ps::<0x20>(a, b));
+                    _mm256_storeu_ps(to.add((4 + column) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
+                }
+            }
+        }
+        #[inline(always)]
         unsafe fn bits(mask: __m256) -> u16 {
             // SAFETY: the caller is compiled for this instruction set.
             unsafe { _mm256_movemask_ps(mask) as u16 }
@@ -340,6 +377,44 @@ mod x86 {
             unsafe { _mm512_maskz_mov_ps(mask, value) }
         }
         #[inline(always)]
+        unsafe fn turn(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+            // SAFETY: the caller gives squares that can be read and written.
+            unsafe {
+                let r: [__m512; 16] = std::array::from_fn(|row| _mm512_loadu_ps(from.add(row * from_row)));
+                // Pairs of rows, then fours of them within each quarter.
+                let pairs: [__m512; 16] = std::array::from_fn(|i| {
+                    let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+                    if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
+                });
+                let fours: [__m512; 16] = std::array::from_fn(|i| {
+                    let (four, column) = (i / 4 * 4, i % 4);
+                    let (a, b) = (pairs[four + column / 2], pairs[four + 2 + column / 2]);
+                    if column % 2 == 0 {
+                        _mm512_shuffle_ps::<0x44>(a, b)
+                    } else {
+                        _mm512_shuffle_ps::<0xee>(a, b)
+                    }
+                });
+                // Quarter q of row group g holds column 4q + column of rows 4g..: collect the four groups of each.
+                for column in 0..4 {
+                    let [a, b, c, d] = std::array::from_fn(|group| fours[4 * group + column]);
+                    let (even_low, odd_low) =
+                        (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                    let (even_high, odd_high) =
+                        (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                    let quarters = [
+                        _mm512_shuffle_f32x4::<0x88>(even_low, even_high),
+                        _mm512_shuffle_f32x4::<0x88>(odd_low, odd_high),
+                        _mm512_shuffle_f32x4::<0xdd>(even_low, even_high),
+                        _mm512_shuffle_f32x4::<0xdd>(odd_low, odd_high),
+                    ];
+                    for (quarter, &value) in quarters.iter().enumerate() {
+                        _mm512_storeu_ps(to.add((4 * quarter + column) * to_row), value);
+                    }
+                }
+            }
+        }
+        #[inline(always)]
         unsafe fn bits(mask: __mmask16) -> u16 {
             mask
         }
@@ -380,3 +455,34 @@ macro_rules! dispatch {
     }};
 }
 pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests {
+    use crate::cpu::Level;
+
+    use super::Simd;
+
+    #[inline(always)]
+    unsafe fn turned<S: Simd>(from: *const f32, to: *mut f32) -> usize {
+        // SAFETY: the test gives squares of 20 by 20.
+        unsafe { S::turn(from, 20, to, 20) };
+        S::WIDTH
+    }
+
+    #[test]
+    fn squares_are_turned_at_every_level() {
+        let from: Vec<f32> = (0..400).map(|value| value as f32).collect();
+        for level in Level::available() {
+            let mut to = vec![0.0f32; 400];
+            let (source, target) = (from.as_ptr(), to.as_mut_ptr());
+            // SAFETY: the level is the processor's, and both hold 20 by 20 numbers.
+            let width =
+                unsafe { dispatch!(level => turned::<S>(source: *const f32, target: *mut f32) -> usize) };
+            for row in 0..width {
+                for column in 0..width {
+                    assert_eq!(to[column * 20 + row], from[row * 20 + column], "{level}: {row}, {column}");
+                }
+            }
+        }
+    }
+}

@@ -13,6 +13,45 @@ pub(crate) unsafe fn zero<S: Simd, const R: usize, const J: usize>() -> Tile<S::
     unsafe { [[S::splat(0.0); J]; R] }
 }
 
+/// `tile[r][j] += a(r) * x[j * WIDTH ..]`: whichever of rows and columns are fewer stay in registers meanwhile.
+///
+/// # Safety
+///
+/// The vectors can be read.
+#[inline(always)]
+unsafe fn outer_product<S: Simd, const R: usize, const J: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    a: impl Fn(usize) -> f32,
+    x: *const f32,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        if R > J {
+            let mut columns = [S::splat(0.0); J];
+            for (j, column) in columns.iter_mut().enumerate() {
+                *column = S::load(x.add(j * S::WIDTH));
+            }
+            for row in 0..R {
+                let factor = S::splat(a(row));
+                for j in 0..J {
+                    tile[row][j] = S::mul_add(columns[j], factor, tile[row][j]);
+                }
+            }
+        } else {
+            let mut factors = [S::splat(0.0); R];
+            for (row, factor) in factors.iter_mut().enumerate() {
+                *factor = S::splat(a(row));
+            }
+            for j in 0..J {
+                let column = S::load(x.add(j * S::WIDTH));
+                for row in 0..R {
+                    tile[row][j] = S::mul_add(column, factors[row], tile[row][j]);
+                }
+            }
+        }
+    }
+}
+
 /// `tile[r][j] += sum over s < steps of a[r * a_row + s * a_step] * x[s * x_step + j * WIDTH ..]`.
 ///
 /// # Safety
@@ -33,49 +72,60 @@ pub(crate) unsafe fn products<S: Simd, const R: usize, const J: usize>(
     for _ in 0..steps {
         // SAFETY: the caller's.
         unsafe {
-            let mut factor = [S::splat(0.0); R];
-            for (row, factor) in factor.iter_mut().enumerate() {
-                *factor = S::splat(*a.add(row * a_row));
-            }
-            for j in 0..J {
-                let column = S::load(x.add(j * S::WIDTH));
-                for row in 0..R {
-                    tile[row][j] = S::mul_add(column, factor[row], tile[row][j]);
-                }
-            }
+            outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x);
         }
         a = a.wrapping_add(a_step);
         x = x.wrapping_add(x_step);
     }
 }
 
-/// As [`products`], with the vectors at `x + offsets[s]` and consecutive numbers `a[r * a_row + s]`.
+/// As [`products`] with `a_row = 1`; asks for the line of `a` behind each that is read, which the next rows will want.
+///
+/// # Safety
+///
+/// As [`products`].
+#[inline(always)]
+pub(crate) unsafe fn products_ahead<S: Simd, const R: usize, const J: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    a: *const f32,
+    a_step: usize,
+    x: *const f32,
+    x_step: usize,
+    steps: usize,
+) {
+    let mut a = a;
+    let mut x = x;
+    for _ in 0..steps {
+        // SAFETY: the caller's; what is asked for is not read.
+        unsafe {
+            S::prefetch(a.wrapping_add(16));
+            outer_product::<S, R, J>(tile, |row| *a.add(row), x);
+        }
+        a = a.wrapping_add(a_step);
+        x = x.wrapping_add(x_step);
+    }
+}
+
+/// As [`products`], with the consecutive numbers of row `r` from `a[r]` on.
 ///
 /// # Safety
 ///
 /// All those elements can be read.
 #[inline(always)]
-pub(crate) unsafe fn products_at<S: Simd, const R: usize, const J: usize>(
+pub(crate) unsafe fn products_from<S: Simd, const R: usize, const J: usize>(
     tile: &mut Tile<S::V, R, J>,
-    a: *const f32,
-    a_row: usize,
+    a: [*const f32; R],
     x: *const f32,
-    offsets: &[usize],
+    x_step: usize,
+    steps: usize,
 ) {
-    for (step, &offset) in offsets.iter().enumerate() {
+    let mut x = x;
+    for step in 0..steps {
         // SAFETY: the caller's.
         unsafe {
-            let mut factor = [S::splat(0.0); R];
-            for (row, factor) in factor.iter_mut().enumerate() {
-                *factor = S::splat(*a.add(row * a_row + step));
-            }
-            for j in 0..J {
-                let column = S::load(x.add(offset + j * S::WIDTH));
-                for row in 0..R {
-                    tile[row][j] = S::mul_add(column, factor[row], tile[row][j]);
-                }
-            }
+            outer_product::<S, R, J>(tile, |row| *a[row].add(step), x);
         }
+        x = x.wrapping_add(x_step);
     }
 }
 
@@ -119,6 +169,11 @@ macro_rules! row_blocks {
                 const $r: usize = 8;
                 $call;
                 $row += 8;
+            }
+            if $row + 4 <= to {
+                const $r: usize = 4;
+                $call;
+                $row += 4;
             }
         }
         while $row + 3 <= to {
