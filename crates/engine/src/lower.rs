@@ -4,6 +4,7 @@
 //! operator; a kernel may take several nodes at once (a fused pattern). What no kernel takes is computed by
 //! the operator's reference.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use graph::{Graph, Node, NodeId, ValueId};
@@ -84,7 +85,7 @@ pub(crate) struct Lowering<'g> {
     pub(crate) lanes: usize,
     slots: Vec<Option<Slot>>,
     layouts: Vec<Layout>,
-    constants: BTreeMap<ValueId, Tensor>,
+    constants: BTreeMap<ValueId, Cow<'g, Tensor>>,
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
@@ -178,7 +179,7 @@ impl<'g> Lowering<'g> {
     pub(crate) fn is_fixed_and_finite(&self, value: ValueId) -> bool {
         let finite =
             |tensor: &Tensor| tensor.get::<f32>().is_some_and(|all| all.iter().all(|x| x.is_finite()));
-        self.fixed && self.constants.get(&value).is_some_and(finite)
+        self.fixed && self.constant(value).is_some_and(finite)
     }
 
     /// Whether there is one of this value per example.
@@ -337,7 +338,7 @@ impl<'g> Lowering<'g> {
 
     /// The value of a constant, those computed from constants included.
     pub(crate) fn constant(&self, value: ValueId) -> Option<&Tensor> {
-        self.constants.get(&value)
+        self.constants.get(&value).map(Cow::as_ref)
     }
 
     /// The node and its operator's name.
@@ -431,19 +432,19 @@ pub(crate) fn changed_values(graph: &Graph) -> Vec<ValueId> {
 }
 
 /// Constants, and what is computed from constants alone, except where an optimiser changes them.
-fn fold_constants(graph: &Graph, live: &[bool]) -> BTreeMap<ValueId, Tensor> {
-    let mut constants: BTreeMap<ValueId, Tensor> =
-        graph.values().filter_map(|(id, value)| Some((id, value.constant.clone()?))).collect();
+fn fold_constants<'g>(graph: &'g Graph, live: &[bool]) -> BTreeMap<ValueId, Cow<'g, Tensor>> {
+    let given = graph.values().filter_map(|(id, value)| Some((id, Cow::Borrowed(value.constant.as_ref()?))));
+    let mut constants: BTreeMap<ValueId, Cow<'g, Tensor>> = given.collect();
     let changed = changed_values(graph);
     for (id, node) in graph.nodes() {
         let fixed = |value: &ValueId| constants.contains_key(value) && !changed.contains(value);
         if !live[id.0 as usize] || is_update(node) || !node.inputs.iter().flatten().all(fixed) {
             continue;
         }
-        let inputs = node.inputs.iter().map(|input| input.map(|id| &constants[&id])).collect();
+        let inputs = node.inputs.iter().map(|input| input.map(|id| &*constants[&id])).collect();
         // What the reference refuses is left to the run, which reports it.
         if let Ok(outputs) = node.call(inputs) {
-            constants.extend(node.outputs.iter().copied().zip(outputs));
+            constants.extend(node.outputs.iter().copied().zip(outputs.into_iter().map(Cow::Owned)));
         }
     }
     constants
