@@ -72,8 +72,14 @@ impl Plain {
 
     /// Writes `tensor` to `memory`; the padding of the rows becomes zero.
     pub(crate) fn write(&self, tensor: &Tensor, memory: &mut [f32]) {
-        let tensor = tensor.cast(DType::F32);
-        let values = tensor.values::<f32>();
+        let cast;
+        let values = match tensor.get::<f32>() {
+            Some(values) => values,
+            None => {
+                cast = tensor.cast(DType::F32);
+                cast.values::<f32>()
+            }
+        };
         memory.fill(0.0);
         for row in 0..self.rows {
             for col in 0..self.cols {

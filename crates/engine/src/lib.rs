@@ -9,12 +9,14 @@
 //! It computes on the processor it runs on and touches nothing else. Operators without a kernel are computed
 //! by their reference in `graph`.
 
+mod arrangement;
 mod cpu;
 mod error;
 mod feed;
 mod kernels;
 mod layout;
 mod lower;
+mod meeting;
 mod operations;
 mod peak;
 mod predictor;

@@ -4,6 +4,7 @@
 //! operator; a kernel may take several nodes at once (a fused pattern). What no kernel takes is computed by
 //! the operator's reference.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use graph::{Graph, Node, NodeId, ValueId};
@@ -47,14 +48,10 @@ pub(crate) fn lower(
     kernels::load::lower_inputs(&mut cx);
     for (id, _) in graph.nodes() {
         if !cx.is_done(id) && cx.live[id.0 as usize] {
-            // A value that a node replaces from step to step stays where it is.
-            for (before, after) in state_pairs(graph.node(id)) {
-                cx.alias(after, before);
+            cx.lower(id);
+            while let Some(update) = kernels::update::ready(&cx) {
+                cx.lower(update);
             }
-            cx.current = Some(id);
-            kernels::lower(&mut cx, id);
-            cx.current = None;
-            cx.done(id);
         }
     }
     let kept: Vec<Slot> = cx.keep.clone().into_iter().map(|value| cx.slot(value)).collect();
@@ -88,7 +85,7 @@ pub(crate) struct Lowering<'g> {
     pub(crate) lanes: usize,
     slots: Vec<Option<Slot>>,
     layouts: Vec<Layout>,
-    constants: BTreeMap<ValueId, Tensor>,
+    constants: BTreeMap<ValueId, Cow<'g, Tensor>>,
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
@@ -101,6 +98,8 @@ pub(crate) struct Lowering<'g> {
     live: Vec<bool>,
     gradients: Vec<bool>,
     users: Vec<Vec<NodeId>>,
+    /// The node that makes each value.
+    makers: Vec<Option<NodeId>>,
     keep: Vec<ValueId>,
     deferred: BTreeMap<NodeId, Deferred>,
     /// Whether the constants stay as they are.
@@ -119,6 +118,10 @@ impl<'g> Lowering<'g> {
             node.inputs.iter().flatten().for_each(|value| users[value.0 as usize].push(id));
         }
         users.iter_mut().for_each(|nodes: &mut Vec<NodeId>| nodes.dedup());
+        let mut makers = vec![None; users.len()];
+        graph.nodes().for_each(|(id, node)| {
+            node.outputs.iter().for_each(|output| makers[output.0 as usize] = Some(id));
+        });
         let transposed = transposed_weights(graph, &users);
         let layouts = graph.values().map(|(id, value)| {
             Layout::of(&value.ty.shape, transposed[id.0 as usize]).map_err(|dim| EngineError::UnknownLength {
@@ -148,10 +151,23 @@ impl<'g> Lowering<'g> {
             live,
             gradients: gradient_values(graph),
             users,
+            makers,
             keep,
             deferred: BTreeMap::new(),
             fixed: false,
         })
+    }
+
+    /// Adds the steps that compute a node.
+    fn lower(&mut self, id: NodeId) {
+        // A value that a node replaces from step to step stays where it is.
+        for (before, after) in state_pairs(self.graph.node(id)) {
+            self.alias(after, before);
+        }
+        self.current = Some(id);
+        kernels::lower(self, id);
+        self.current = None;
+        self.done(id);
     }
 
     /// How a value lies in memory.
@@ -163,7 +179,7 @@ impl<'g> Lowering<'g> {
     pub(crate) fn is_fixed_and_finite(&self, value: ValueId) -> bool {
         let finite =
             |tensor: &Tensor| tensor.get::<f32>().is_some_and(|all| all.iter().all(|x| x.is_finite()));
-        self.fixed && self.constants.get(&value).is_some_and(finite)
+        self.fixed && self.constant(value).is_some_and(finite)
     }
 
     /// Whether there is one of this value per example.
@@ -250,10 +266,15 @@ impl<'g> Lowering<'g> {
 
     /// A cut of `count` items of a value: its maker's, if that cut whole items, else an even one.
     pub(crate) fn cut(&mut self, value: ValueId, count: usize, work: usize) -> Pieces {
-        let slot = self.slot(value);
+        self.slot(value);
+        self.cut_of(value, count, work)
+    }
+
+    /// As [`Lowering::cut`], of a value that need not have memory yet.
+    pub(crate) fn cut_of(&self, value: ValueId, count: usize, work: usize) -> Pieces {
         let even = Pieces::of(count, work);
-        match self.cuts.get(&slot) {
-            Some(cut) if cut.total() == count && !even.is_serial() => cut.clone(),
+        match self.slots[value.0 as usize].and_then(|slot| self.cuts.get(&slot)) {
+            Some(cut) if cut.total() == count && !even.is_serial() && !cut.is_serial() => cut.clone(),
             _ => even,
         }
     }
@@ -287,6 +308,11 @@ impl<'g> Lowering<'g> {
         self.deferred.insert(node, Box::new(lower));
     }
 
+    /// Whether it is settled how `node` will be lowered.
+    pub(crate) fn is_settled(&self, node: NodeId) -> bool {
+        self.deferred.contains_key(&node)
+    }
+
     /// Lowers `node` as settled before; false if nothing was.
     pub(crate) fn recall(&mut self, node: NodeId) -> bool {
         self.deferred.remove(&node).is_some_and(|lower| lower(self, node))
@@ -312,7 +338,7 @@ impl<'g> Lowering<'g> {
 
     /// The value of a constant, those computed from constants included.
     pub(crate) fn constant(&self, value: ValueId) -> Option<&Tensor> {
-        self.constants.get(&value)
+        self.constants.get(&value).map(Cow::as_ref)
     }
 
     /// The node and its operator's name.
@@ -324,6 +350,40 @@ impl<'g> Lowering<'g> {
     /// Marks a node as taken.
     pub(crate) fn done(&mut self, node: NodeId) {
         self.done[node.0 as usize] = true;
+    }
+
+    /// The optimiser steps that are still to be lowered.
+    pub(crate) fn updates(&self) -> Vec<NodeId> {
+        let open = |id: NodeId| self.live[id.0 as usize] && !self.is_done(id);
+        self.graph.nodes().filter(|&(id, node)| is_update(node) && open(id)).map(|(id, _)| id).collect()
+    }
+
+    /// Whether an optimiser step can be lowered: its inputs are there, and nobody else will read what it changes.
+    pub(crate) fn is_ready(&self, update: NodeId) -> bool {
+        let node = self.graph.node(update);
+        let changed = state_pairs(node).into_iter().map(|(before, _)| before);
+        node.inputs.iter().flatten().all(|&input| self.is_computed(input))
+            && changed.into_iter().all(|value| self.is_read_out(value, update))
+    }
+
+    /// Whether a value is an input, a constant, or the output of a node that is taken.
+    pub(crate) fn is_computed(&self, value: ValueId) -> bool {
+        self.makers[value.0 as usize].is_none_or(|maker| self.is_done(maker))
+    }
+
+    /// The node that makes a value, if one does.
+    pub(crate) fn maker(&self, value: ValueId) -> Option<NodeId> {
+        self.makers[value.0 as usize]
+    }
+
+    /// Whether all nodes but one that read a value, under whatever name, are taken.
+    fn is_read_out(&self, value: ValueId, but: NodeId) -> bool {
+        let slot = |value: ValueId| self.slots[value.0 as usize];
+        self.users(value).iter().filter(|&&user| user != but).all(|&user| {
+            let same = |output: &&ValueId| slot(**output).is_some() && slot(**output) == slot(value);
+            let mut names = self.graph.node(user).outputs.iter().filter(same);
+            self.is_done(user) && names.all(|&output| self.is_read_out(output, but))
+        })
     }
 
     /// Whether a node is taken.
@@ -372,19 +432,19 @@ pub(crate) fn changed_values(graph: &Graph) -> Vec<ValueId> {
 }
 
 /// Constants, and what is computed from constants alone, except where an optimiser changes them.
-fn fold_constants(graph: &Graph, live: &[bool]) -> BTreeMap<ValueId, Tensor> {
-    let mut constants: BTreeMap<ValueId, Tensor> =
-        graph.values().filter_map(|(id, value)| Some((id, value.constant.clone()?))).collect();
+fn fold_constants<'g>(graph: &'g Graph, live: &[bool]) -> BTreeMap<ValueId, Cow<'g, Tensor>> {
+    let given = graph.values().filter_map(|(id, value)| Some((id, Cow::Borrowed(value.constant.as_ref()?))));
+    let mut constants: BTreeMap<ValueId, Cow<'g, Tensor>> = given.collect();
     let changed = changed_values(graph);
     for (id, node) in graph.nodes() {
         let fixed = |value: &ValueId| constants.contains_key(value) && !changed.contains(value);
         if !live[id.0 as usize] || is_update(node) || !node.inputs.iter().flatten().all(fixed) {
             continue;
         }
-        let inputs = node.inputs.iter().map(|input| input.map(|id| &constants[&id])).collect();
+        let inputs = node.inputs.iter().map(|input| input.map(|id| &*constants[&id])).collect();
         // What the reference refuses is left to the run, which reports it.
         if let Ok(outputs) = node.call(inputs) {
-            constants.extend(node.outputs.iter().copied().zip(outputs));
+            constants.extend(node.outputs.iter().copied().zip(outputs.into_iter().map(Cow::Owned)));
         }
     }
     constants

@@ -61,15 +61,26 @@ pub(crate) struct Recorder {
     noted: Mutex<Vec<Vec<Noted>>>,
 }
 
-/// What one thread notes in one batch: each step's begin and end.
+/// What one thread notes in one batch: when it began and ended which step. A step of several pieces may come several
+/// times, with others in between.
 pub(crate) struct Noted {
     thread: usize,
-    spans: Vec<(Instant, Instant)>,
+    spans: Vec<(usize, Instant, Instant)>,
 }
 
 impl Noted {
-    pub(crate) fn note(&mut self, start: Instant, end: Instant) {
-        self.spans.push((start, end));
+    /// Computes a piece of step `step` and notes when.
+    pub(crate) fn time(&mut self, step: usize, compute: impl FnOnce()) {
+        let start = Instant::now();
+        compute();
+        self.spans.push((step, start, Instant::now()));
+    }
+
+    /// Seconds in each of `steps` steps.
+    fn seconds(&self, steps: usize) -> Vec<f64> {
+        let mut seconds = vec![0.0; steps];
+        self.spans.iter().for_each(|&(step, start, end)| seconds[step] += (end - start).as_secs_f64());
+        seconds
     }
 }
 
@@ -95,14 +106,13 @@ impl Recorder {
             .map(|batch| threads.iter().map(|noted| &noted[batch]).collect())
             .collect();
         let batches: Vec<f64> = measured.iter().map(|batch| extent(batch).1).collect();
+        let seconds: Vec<Vec<Vec<f64>>> = measured
+            .iter()
+            .map(|batch| batch.iter().map(|noted| noted.seconds(steps.len())).collect())
+            .collect();
         for (index, step) in steps.iter_mut().enumerate() {
-            let slowest = measured.iter().map(|batch| {
-                let seconds = batch.iter().map(|noted| {
-                    let (start, end) = noted.spans[index];
-                    (end - start).as_secs_f64()
-                });
-                seconds.fold(0.0, f64::max)
-            });
+            let slowest =
+                seconds.iter().map(|batch| batch.iter().map(|thread| thread[index]).fold(0.0, f64::max));
             step.seconds = median(slowest.collect());
         }
         let middle = batches.iter().zip(&measured).min_by(|a, b| {
@@ -116,8 +126,8 @@ impl Recorder {
 
 /// When a batch began, and how long it took.
 fn extent(batch: &[&Noted]) -> (Option<Instant>, f64) {
-    let start = batch.iter().filter_map(|noted| Some(noted.spans.first()?.0)).min();
-    let end = batch.iter().filter_map(|noted| Some(noted.spans.last()?.1)).max();
+    let start = batch.iter().filter_map(|noted| Some(noted.spans.first()?.1)).min();
+    let end = batch.iter().filter_map(|noted| Some(noted.spans.last()?.2)).max();
     match (start, end) {
         (Some(start), Some(end)) => (Some(start), (end - start).as_secs_f64()),
         _ => (None, 0.0),
@@ -128,8 +138,8 @@ fn spans_of(batch: &[&Noted]) -> Vec<Span> {
     let (Some(origin), _) = extent(batch) else { return Vec::new() };
     let of_thread = |noted: &&Noted| {
         let thread = noted.thread;
-        let spans = noted.spans.iter().enumerate().map(move |(step, (start, end))| Span {
-            step,
+        let spans = noted.spans.iter().map(move |(step, start, end)| Span {
+            step: *step,
             thread,
             start: (*start - origin).as_secs_f64(),
             end: (*end - origin).as_secs_f64(),

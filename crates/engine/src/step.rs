@@ -7,11 +7,14 @@ use graph::GraphError;
 
 use crate::cpu::Level;
 use crate::feed::Batch;
-use crate::kernels::memory::{Memory, Slot};
+use crate::kernels::memory::{ALIGNMENT, Memory, Slot};
 
 /// Work is cut into at most this many pieces, whatever the number of threads: the cut decides the order of
 /// summation, so it must not depend on the machine.
 pub(crate) const PIECES: usize = 8;
+
+/// Lanes that are not parted where work is cut by lanes: a cache line of numbers, and a whole vector of any width.
+pub(crate) const PIECE_LANES: usize = ALIGNMENT;
 
 /// Work below this many floating-point operations is not worth a meeting of the threads.
 const SERIAL_WORK: usize = 200_000;
@@ -28,8 +31,17 @@ pub(crate) trait Step: Send + Sync {
     fn operations(&self) -> u64 {
         0
     }
+    /// Buffers it can write over others that it reads: `(written, read)`, the better first. Each number is read before its
+    /// place is written, by the same piece.
+    fn in_place(&self) -> Vec<(Slot, Slot)> {
+        Vec::new()
+    }
     /// Computes one piece.
     fn run(&self, piece: usize, cx: &Context<'_>);
+    /// Whether a thread's pieces are cheaper computed together than one by one with other steps in between.
+    fn stays_together(&self) -> bool {
+        false
+    }
     /// Computes pieces that follow each other, from the last to the first if `backwards`.
     fn run_all(&self, pieces: Range<usize>, backwards: bool, cx: &Context<'_>) {
         match backwards {

@@ -1,9 +1,11 @@
-//! Batch normalisation, in inference and in training. Means run over the examples that are there: the lanes behind the
-//! last one count for nothing.
+//! Batch normalisation, in inference and in training, with the addition and the ReLU behind it: each channel's map is
+//! read, normalised and written while it lies in the first-level cache. Means run over the examples that are there: the
+//! lanes behind the last one count for nothing.
 
-use graph::{Attribute, Node, NodeId};
+use graph::{Attribute, Node, NodeId, ValueId};
 
 use super::batch_norm_gradient;
+use super::channel_map::{Factors, Map, sums};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use crate::lower::Lowering;
@@ -24,9 +26,12 @@ struct Running {
     after: Slot,
 }
 
-/// `y = scale * (x - mean) / sqrt(variance + epsilon) + bias` for each channel.
+/// `y = activation(scale * (x - mean) / sqrt(variance + epsilon) + bias + other)` for each channel.
 struct BatchNorm {
     x: Slot,
+    /// What is added, if something is.
+    other: Option<Slot>,
+    relu: bool,
     y: Slot,
     scale: Slot,
     bias: Slot,
@@ -40,7 +45,9 @@ struct BatchNorm {
 impl Step for BatchNorm {
     fn name(&self) -> String {
         let training = if matches!(self.statistics, Statistics::Batch { .. }) { ", training" } else { "" };
-        format!("batch norm {}{training}", self.pieces.total())
+        let add = if self.other.is_some() { " + add" } else { "" };
+        let relu = if self.relu { " + relu" } else { "" };
+        format!("batch norm {}{training}{add}{relu}", self.pieces.total())
     }
 
     fn pieces(&self) -> &Pieces {
@@ -56,6 +63,7 @@ impl Step for BatchNorm {
             own(self.scale),
             own(self.bias),
         ];
+        access.extend(self.other.map(|other| Access::read_own(other, &self.pieces, map)));
         match &self.statistics {
             Statistics::Given { mean, variance } => access.extend([own(*mean), own(*variance)]),
             Statistics::Batch { moments, running, .. } => {
@@ -69,21 +77,30 @@ impl Step for BatchNorm {
         access
     }
 
+    fn in_place(&self) -> Vec<(Slot, Slot)> {
+        [Some(self.x), self.other].into_iter().flatten().map(|read| (self.y, read)).collect()
+    }
+
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let map = Map { positions: self.positions, lanes: self.lanes, live: cx.live() };
         for channel in self.pieces.range(piece) {
+            let at = channel * self.positions * self.lanes;
             // SAFETY: the channel of every buffer belongs to this piece.
-            let (x, y) = unsafe {
-                let at = channel * self.positions * self.lanes;
-                (cx.memory.at(self.x).add(at).cast_const(), cx.memory.at(self.y).add(at))
+            let maps = unsafe {
+                Maps {
+                    x: cx.memory.at(self.x).add(at),
+                    other: self.other.map_or(std::ptr::null(), |other| cx.memory.at(other).add(at)),
+                    y: cx.memory.at(self.y).add(at),
+                }
             };
-            let (mean, inverse) = self.statistics(channel, x, map, cx);
+            let (mean, inverse) = self.statistics(channel, maps.x, map, cx);
             // SAFETY: as above; the parameters have an element per channel.
             unsafe {
                 let number = |slot: Slot| *cx.memory.at(slot).add(channel);
-                let (slope, bias) = (number(self.scale) * inverse, number(self.bias));
-                dispatch!(cx.level => normalise::<S>(x: *const f32, y: *mut f32, map: Map, mean: f32, slope: f32,
-                    bias: f32));
+                let line = Line { mean, slope: number(self.scale) * inverse, bias: number(self.bias) };
+                let floor = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+                let len = self.positions * self.lanes;
+                dispatch!(cx.level => normalise::<S>(maps: Maps, len: usize, line: Line, floor: f32));
             }
         }
     }
@@ -125,95 +142,83 @@ pub(super) fn inverse_deviation(variance: f64, epsilon: f64) -> f32 {
     (1.0 / (variance + epsilon).sqrt()) as f32
 }
 
-/// The lengths of one channel's map.
-#[derive(Clone, Copy)]
-pub(super) struct Map {
-    pub(super) positions: usize,
-    pub(super) lanes: usize,
-    /// Examples in the lanes.
-    pub(super) live: usize,
-}
-
-impl Map {
-    /// Numbers that statistics run over.
-    pub(super) fn count(self) -> f64 {
-        (self.positions * self.live) as f64
-    }
-
-    /// `value` in lanes of examples, zero in the others, for the vector that starts at `lane`.
-    #[inline(always)]
-    pub(super) unsafe fn keep_live<S: Simd>(self, lane: usize, value: S::V) -> S::V {
-        if lane + S::WIDTH <= self.live {
-            return value;
-        }
-        let bits = (1u32 << self.live.saturating_sub(lane)) - 1;
-        // SAFETY: the caller is compiled for the instruction set.
-        unsafe { S::keep(S::mask(bits as u16), value) }
-    }
-}
-
 /// Mean and population variance over positions and examples.
 ///
 /// # Safety
 ///
 /// `x` is a map of `map`'s lengths that nobody writes meanwhile.
 pub(super) unsafe fn mean_and_variance(x: *const f32, map: Map, cx: &Context<'_>) -> (f64, f64) {
-    let zero = 0.0f32;
-    // SAFETY: the caller's.
-    let total =
-        unsafe { dispatch!(cx.level => sum_of_powers::<S>(x: *const f32, map: Map, zero: f32) -> [f64; 2]) };
-    let mean = total[0] / map.count();
-    let centre = mean as f32;
-    // SAFETY: the caller's.
-    let spread = unsafe {
-        dispatch!(cx.level => sum_of_powers::<S>(x: *const f32, map: Map, centre: f32) -> [f64; 2])
+    let powers = |centre: f32| {
+        let powers = Powers { x, centre };
+        // SAFETY: the caller's.
+        unsafe { dispatch!(cx.level => sums::<S, Powers>(powers: Powers, map: Map) -> [f64; 2]) }
     };
+    let mean = powers(0.0)[0] / map.count();
+    let spread = powers(mean as f32);
     // What rounding the mean has left is taken out again.
     let rest = spread[0] / map.count();
     (mean, spread[1] / map.count() - rest * rest)
 }
 
-/// Vectors that are added in `f32` before the sum goes on in `f64`.
-pub(super) const RUN: usize = 64;
+/// For the sums of `x - centre` and of its squares.
+#[derive(Clone, Copy)]
+struct Powers {
+    x: *const f32,
+    centre: f32,
+}
 
-/// The sums of `x - centre` and of its squares.
-#[inline(always)]
-unsafe fn sum_of_powers<S: Simd>(x: *const f32, map: Map, centre: f32) -> [f64; 2] {
-    let mut totals = [0.0f64; 2];
-    // SAFETY: the caller's.
-    unsafe {
-        let centre = S::splat(centre);
-        let (mut sums, mut run) = ([S::splat(0.0); 2], 0);
-        for position in 0..map.positions {
-            for lane in (0..map.live).step_by(S::WIDTH) {
-                let value = S::sub(S::load(x.add(position * map.lanes + lane)), centre);
-                let value = map.keep_live::<S>(lane, value);
-                sums = [S::add(sums[0], value), S::mul_add(value, value, sums[1])];
-                run += 1;
-                if run == RUN {
-                    totals = add::<S>(totals, sums);
-                    (sums, run) = ([S::splat(0.0); 2], 0);
-                }
-            }
-        }
-        add::<S>(totals, sums)
+impl Factors for Powers {
+    #[inline(always)]
+    unsafe fn at<S: Simd>(self, at: usize) -> [S::V; 2] {
+        // SAFETY: the caller's.
+        unsafe { [S::sub(S::load(self.x.add(at)), S::splat(self.centre)); 2] }
     }
 }
 
-#[inline(always)]
-pub(super) unsafe fn add<S: Simd>(totals: [f64; 2], sums: [S::V; 2]) -> [f64; 2] {
-    // SAFETY: the caller is compiled for the instruction set.
-    unsafe { [totals[0] + f64::from(S::sum(sums[0])), totals[1] + f64::from(S::sum(sums[1]))] }
+/// One channel's maps.
+#[derive(Clone, Copy)]
+struct Maps {
+    x: *const f32,
+    /// Null where nothing is added.
+    other: *const f32,
+    y: *mut f32,
 }
 
-/// `y = slope * (x - mean) + bias`.
+/// `slope * (x - mean) + bias`.
+#[derive(Clone, Copy)]
+pub(super) struct Line {
+    pub(super) mean: f32,
+    pub(super) slope: f32,
+    pub(super) bias: f32,
+}
+
+impl Line {
+    /// The vector at `x`, normalised.
+    ///
+    /// # Safety
+    ///
+    /// `x` is a vector of its map.
+    #[inline(always)]
+    pub(super) unsafe fn of<S: Simd>(self, x: *const f32) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let centred = S::sub(S::load(x), S::splat(self.mean));
+            S::mul_add(S::splat(self.slope), centred, S::splat(self.bias))
+        }
+    }
+}
+
+/// `y = max(floor, line(x) + other)`.
 #[inline(always)]
-unsafe fn normalise<S: Simd>(x: *const f32, y: *mut f32, map: Map, mean: f32, slope: f32, bias: f32) {
-    for at in (0..map.positions * map.lanes).step_by(S::WIDTH) {
+unsafe fn normalise<S: Simd>(maps: Maps, len: usize, line: Line, floor: f32) {
+    for at in (0..len).step_by(S::WIDTH) {
         // SAFETY: the caller's; lanes are whole vectors.
         unsafe {
-            let centred = S::sub(S::load(x.add(at)), S::splat(mean));
-            S::store(y.add(at), S::mul_add(S::splat(slope), centred, S::splat(bias)));
+            let mut value = line.of::<S>(maps.x.add(at));
+            if !maps.other.is_null() {
+                value = S::add(value, S::load(maps.other.add(at)));
+            }
+            S::store(maps.y.add(at), S::max(S::splat(floor), value));
         }
     }
 }
@@ -225,7 +230,33 @@ pub(super) fn float(node: &Node, name: &str) -> f64 {
     }
 }
 
-/// Lowers `BatchNormalization`; in training, with the node of its gradient.
+/// What follows a normalisation and is computed with it.
+struct Behind {
+    add: Option<(NodeId, ValueId)>,
+    relu: Option<NodeId>,
+    output: ValueId,
+}
+
+impl Behind {
+    /// Finds `Add` and `Relu` behind `y`, whose inner values nobody else reads.
+    fn of(cx: &Lowering<'_>, y: ValueId) -> Self {
+        let next = |value: ValueId, op: &str| {
+            cx.only_user(value).filter(|&user| cx.graph.node(user).op_name() == op)
+        };
+        let output = |node: NodeId| cx.graph.node(node).outputs[0];
+        let add = next(y, "Add").and_then(|add| {
+            let &[Some(a), Some(b)] = cx.graph.node(add).inputs.as_slice() else { return None };
+            let other = if a == y { b } else { a };
+            let fits = other != y && cx.feature_dims(other) == cx.feature_dims(y) && cx.is_computed(other);
+            fits.then_some((add, other))
+        });
+        let sum = add.map_or(y, |(add, _)| output(add));
+        let relu = next(sum, "Relu");
+        Behind { add, relu, output: relu.map_or(sum, output) }
+    }
+}
+
+/// Lowers `BatchNormalization` with `Add` and `Relu` behind it; in training, with the nodes of its way back.
 pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map(|index| node.inputs[index].expect("required"));
@@ -236,9 +267,12 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (channels, positions): (usize, usize) = (dims[0], dims[1..].iter().product());
     let lanes = cx.lanes;
     let training = node.attribute("training_mode") != Some(Attribute::Int(0));
+    let behind = Behind::of(cx, node.outputs[0]);
     let statistics = if training {
         let moments = cx.temporary(2 * channels);
-        batch_norm_gradient::share_moments(cx, node, moments);
+        // Without an addition in between, the sign of the output follows from the input.
+        let rectified = behind.relu.filter(|_| behind.add.is_none()).map(|_| behind.output);
+        batch_norm_gradient::remember(cx, node, moments, rectified);
         let befores = [mean, variance];
         let running = node.outputs[1..]
             .iter()
@@ -250,9 +284,12 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     };
     let passes = if training { 12 } else { 4 };
     let pieces = Pieces::of(channels, channels * positions * lanes * passes);
-    cx.set_cut(node.outputs[0], pieces.scaled(positions));
-    let [x, y, scale, bias] = [x, node.outputs[0], scale, bias].map(|value| cx.slot(value));
-    let epsilon = float(node, "epsilon");
-    cx.push(BatchNorm { x, y, scale, bias, statistics, epsilon, pieces, positions, lanes });
+    cx.set_cut(behind.output, pieces.scaled(positions));
+    let [x, y, scale, bias] = [x, behind.output, scale, bias].map(|value| cx.slot(value));
+    let other = behind.add.map(|(_, other)| cx.slot(other));
+    let (epsilon, relu) = (float(node, "epsilon"), behind.relu.is_some());
+    cx.push(BatchNorm { x, other, relu, y, scale, bias, statistics, epsilon, pieces, positions, lanes });
+    behind.add.iter().for_each(|&(add, _)| cx.done(add));
+    behind.relu.into_iter().for_each(|relu| cx.done(relu));
     true
 }

@@ -118,6 +118,10 @@ impl Step for Forward {
     }
 
     /// Pieces are output channels. Those of one thread are computed together: they read the same input.
+    fn stays_together(&self) -> bool {
+        true
+    }
+
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let geometry = &self.geometry;
         let (per_group, channels) = (geometry.channels_out / geometry.groups, geometry.channels_per_group());

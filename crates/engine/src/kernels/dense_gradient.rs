@@ -14,6 +14,9 @@ use crate::step::{Access, Context, Pieces, Step};
 /// Rows whose input gradient is computed before their weight gradient.
 const BACKWARD_BLOCK: usize = 96;
 
+/// Rows that are turned at a time.
+const TURNED: usize = 64;
+
 /// `columns[lane][n] = dy[n][lane]`, the form the weight gradient reads.
 struct Turn {
     dy: Slot,
@@ -34,19 +37,26 @@ impl Step for Turn {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.dy), Access::write(self.columns)]
+        vec![Access::read(self.dy), Access::write_own(self.columns, &self.pieces, self.stride)]
     }
 
-    fn run(&self, _: usize, cx: &Context<'_>) {
-        // SAFETY: serial; `columns` is written by nobody else and `dy` by nobody.
-        let (dy, columns) = unsafe { (cx.memory.slice(self.dy), cx.memory.slice_mut(self.columns)) };
-        for (lane, column) in columns.chunks_exact_mut(self.stride).enumerate() {
-            let (values, padding) = column.split_at_mut(self.n);
-            for (n, value) in values.iter_mut().enumerate() {
-                *value = dy[n * self.lanes + lane];
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let range = self.pieces.range(piece);
+        // SAFETY: these lanes of `columns` belong to this piece, and nobody writes `dy` meanwhile.
+        let (dy, columns) = unsafe {
+            let columns = cx.memory.at(self.columns).add(range.start * self.stride);
+            (cx.memory.slice(self.dy), std::slice::from_raw_parts_mut(columns, range.len() * self.stride))
+        };
+        // A few rows at a time: their cache lines are read once for all lanes.
+        for block in (0..self.n).step_by(TURNED) {
+            let rows = block..self.n.min(block + TURNED);
+            for (lane, column) in range.clone().zip(columns.chunks_exact_mut(self.stride)) {
+                for (n, value) in rows.clone().zip(&mut column[rows.clone()]) {
+                    *value = dy[n * self.lanes + lane];
+                }
             }
-            padding.fill(0.0);
         }
+        columns.chunks_exact_mut(self.stride).for_each(|column| column[self.n..].fill(0.0));
     }
 }
 
@@ -225,7 +235,8 @@ pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> 
     let (n, stride) = (plain.cols, plain.stride);
     let columns = cx.temporary(lanes * stride);
     let (x_slot, dy_slot) = (cx.slot(x), cx.slot(dy));
-    cx.push(Turn { dy: dy_slot, columns, pieces: Pieces::serial(1), n, stride, lanes });
+    let pieces = Pieces::of(lanes, n * lanes * 4);
+    cx.push(Turn { dy: dy_slot, columns, pieces, n, stride, lanes });
     let dx = input_node.map(|node| cx.slot(cx.graph.node(node).outputs[0]));
     let pieces = cx.cut(x, plain.rows, 4 * plain.rows * n * lanes);
     cx.push(Backward { x: x_slot, dy: dy_slot, columns, dx, target, pieces, n, stride, lanes });

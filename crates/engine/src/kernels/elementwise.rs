@@ -1,4 +1,4 @@
-//! Element-wise operators on values per example, with broadcasting of constants over the batch.
+//! Element-wise operators of two operands on values per example, with broadcasting of constants over the batch.
 
 use graph::{Node, NodeId, ValueId};
 
@@ -74,6 +74,14 @@ impl Step for Binary {
             self.b.access(&self.pieces, self.lanes),
             Access::write_own(self.y, &self.pieces, self.lanes),
         ]
+    }
+
+    fn in_place(&self) -> Vec<(Slot, Slot)> {
+        let own = |operand: &Operand| match operand {
+            Operand::Lanes { slot, own: true, .. } => Some((self.y, *slot)),
+            _ => None,
+        };
+        [&self.a, &self.b].into_iter().filter_map(own).collect()
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
@@ -216,72 +224,4 @@ fn broadcast_index(from: &[usize], to: &[usize], rows: Option<(usize, usize)>) -
     }
     let place = |at: usize| rows.map_or(at, |(cols, stride)| at / cols * stride + at % cols);
     index.into_iter().map(|at| u32::try_from(place(at)).ok()).collect()
-}
-
-struct Unary {
-    name: &'static str,
-    f: fn(f32) -> f32,
-    x: Slot,
-    y: Slot,
-    pieces: Pieces,
-    lanes: usize,
-}
-
-impl Step for Unary {
-    fn name(&self) -> String {
-        format!("{} {}", self.name, self.pieces.total())
-    }
-
-    fn pieces(&self) -> &Pieces {
-        &self.pieces
-    }
-
-    fn access(&self) -> Vec<Access> {
-        vec![
-            Access::read_own(self.x, &self.pieces, self.lanes),
-            Access::write_own(self.y, &self.pieces, self.lanes),
-        ]
-    }
-
-    fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
-        let (start, len) = (range.start * self.lanes, range.len() * self.lanes);
-        // SAFETY: these features of `x` and `y`, two buffers, belong to this piece.
-        let (x, y) = unsafe {
-            let x = std::slice::from_raw_parts(cx.memory.at(self.x).add(start).cast_const(), len);
-            (x, std::slice::from_raw_parts_mut(cx.memory.at(self.y).add(start), len))
-        };
-        x.iter().zip(y).for_each(|(&x, y)| *y = (self.f)(x));
-    }
-}
-
-/// The function of a unary operator.
-fn function(op: &str) -> Option<fn(f32) -> f32> {
-    Some(match op {
-        "Relu" => |x| if x < 0.0 { 0.0 } else { x },
-        "Sigmoid" => |x| 1.0 / (1.0 + (-x).exp()),
-        "Tanh" => f32::tanh,
-        "Neg" => |x| -x,
-        "Exp" => f32::exp,
-        "Log" => f32::ln,
-        "Sqrt" => f32::sqrt,
-        "Abs" => f32::abs,
-        _ => return None,
-    })
-}
-
-/// Lowers an operator of one operand with a value per example.
-pub(crate) fn lower_unary(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    let (node, op) = cx.node(id);
-    let (x, output) = (node.inputs[0].expect("required"), node.outputs[0]);
-    let (Some(f), Some(features)) = (function(op), cx.features(x)) else { return false };
-    if cx.is_gradient(output) && f(0.0) != 0.0 {
-        return false;
-    }
-    let lanes = cx.lanes;
-    let pieces = cx.cut(x, features, features * lanes * 10);
-    cx.set_cut(output, pieces.clone());
-    let (x, y) = (cx.slot(x), cx.slot(output));
-    cx.push(Unary { name: op, f, x, y, pieces, lanes });
-    true
 }

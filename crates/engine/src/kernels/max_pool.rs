@@ -1,7 +1,9 @@
-//! Maximum pooling of any window, and its gradient.
+//! Maximum pooling of any window. In training it keeps which place of each window won, for the way back in
+//! [`super::max_pool_gradient`].
 
 use graph::NodeId;
 
+use super::max_pool_gradient::Back;
 use super::memory::Slot;
 use super::pool_windows::Windows;
 use super::simd::{Simd, dispatch};
@@ -12,9 +14,18 @@ use crate::step::{Access, Context, Pieces, Step};
 struct MaxPool {
     x: Slot,
     y: Slot,
+    winners: Option<Winners>,
     windows: Windows,
     pieces: Pieces,
     lanes: usize,
+}
+
+/// Where the winners are kept: for each window and lane, 1 + the place of the first maximum.
+#[derive(Clone, Copy)]
+struct Winners {
+    slot: Slot,
+    /// Whether 0 is kept where the maximum is not positive, because a ReLU in front lets no gradient through there.
+    positive: bool,
 }
 
 impl Step for MaxPool {
@@ -27,178 +38,111 @@ impl Step for MaxPool {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![
+        let outputs = self.windows.outputs() * self.lanes;
+        let mut access = vec![
             Access::read_own(self.x, &self.pieces, self.windows.inputs * self.lanes),
-            Access::write_own(self.y, &self.pieces, self.windows.outputs() * self.lanes),
-        ]
+            Access::write_own(self.y, &self.pieces, outputs),
+        ];
+        access.extend(self.winners.map(|winners| Access::write_own(winners.slot, &self.pieces, outputs)));
+        access
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
-        let (from, to, lanes, windows) = (range.start, range.end, self.lanes, &self.windows);
-        let x: *const f32 = cx.memory.at(self.x);
-        let y = cx.memory.at(self.y);
-        // SAFETY: channels `from..to` of both buffers belong to this piece; the table was made for these maps.
-        unsafe {
-            dispatch!(cx.level => forward::<S>(windows: &Windows, x: *const f32, y: *mut f32, from: usize, to: usize,
-                lanes: usize));
+        let lanes = self.lanes;
+        for channel in self.pieces.range(piece) {
+            let output = channel * self.windows.outputs() * lanes;
+            let windows = &self.windows;
+            // SAFETY: the channel of all buffers belongs to this piece; the table was made for these maps.
+            unsafe {
+                let x = cx.memory.at(self.x).add(channel * windows.inputs * lanes).cast_const();
+                let y = cx.memory.at(self.y).add(output);
+                match self.winners {
+                    None => {
+                        dispatch!(cx.level => greatest::<S>(windows: &Windows, x: *const f32, y: *mut f32, lanes: usize))
+                    }
+                    Some(Winners { slot, positive }) => {
+                        let to = [y, cx.memory.at(slot).add(output)];
+                        dispatch!(cx.level => winners::<S>(windows: &Windows, x: *const f32, to: [*mut f32; 2],
+                            positive: bool, lanes: usize));
+                    }
+                }
+            }
         }
     }
 }
 
+/// One channel's greatest numbers.
 #[inline(always)]
-unsafe fn forward<S: Simd>(
+unsafe fn greatest<S: Simd>(windows: &Windows, x: *const f32, y: *mut f32, lanes: usize) {
+    for window in 0..windows.outputs() {
+        let taps = windows.taps.row(window);
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            // SAFETY: the caller's.
+            unsafe {
+                let mut best = S::splat(f32::NEG_INFINITY);
+                for &tap in taps {
+                    let value = S::load(x.add(tap as usize * lanes + lane));
+                    // The maximum keeps `best` where it is NaN, and where `value` is.
+                    best = S::select(S::is_nan(value), value, S::max(value, best));
+                }
+                S::store(y.add(window * lanes + lane), best);
+            }
+        }
+    }
+}
+
+/// One channel's greatest numbers and where they are, the first of equal ones; NaN counts as greater than any number.
+#[inline(always)]
+unsafe fn winners<S: Simd>(
     windows: &Windows,
     x: *const f32,
-    y: *mut f32,
-    from: usize,
-    to: usize,
+    [y, winners]: [*mut f32; 2],
+    positive: bool,
     lanes: usize,
 ) {
-    for channel in from..to {
-        for window in 0..windows.outputs() {
-            let taps = windows.taps.row(window);
-            for lane in (0..lanes).step_by(S::WIDTH) {
-                // SAFETY: the caller's.
-                unsafe {
-                    let x = x.add(channel * windows.inputs * lanes + lane);
-                    let mut best = S::splat(f32::NEG_INFINITY);
-                    for &tap in taps {
-                        let value = S::load(x.add(tap as usize * lanes));
-                        // The maximum keeps `best` where it is NaN, and where `value` is.
-                        best = S::select(S::is_nan(value), value, S::max(value, best));
-                    }
-                    S::store(y.add((channel * windows.outputs() + window) * lanes + lane), best);
+    for window in 0..windows.outputs() {
+        let taps = windows.taps.row(window);
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            // SAFETY: the caller's; a window holds at least one place.
+            unsafe {
+                let place = |tap: u32| (tap + 1) as f32;
+                let mut best = S::load(x.add(taps[0] as usize * lanes + lane));
+                let mut winner = S::splat(place(taps[0]));
+                for &tap in &taps[1..] {
+                    let value = S::load(x.add(tap as usize * lanes + lane));
+                    let tap = S::splat(place(tap));
+                    winner = S::select(S::greater(value, best), tap, winner);
+                    let first_nan = S::select(S::is_nan(best), winner, tap);
+                    winner = S::select(S::is_nan(value), first_nan, winner);
+                    best = S::select(S::is_nan(value), value, S::max(value, best));
                 }
+                if positive {
+                    winner = S::keep(S::greater(best, S::splat(0.0)), winner);
+                }
+                S::store(y.add(window * lanes + lane), best);
+                S::store(winners.add(window * lanes + lane), winner);
             }
         }
     }
 }
 
-/// `dx[c][place][lane] = sum of dy[c][window][lane] over the windows whose first maximum is at the place`.
-struct MaxPoolGradient {
-    dy: Slot,
-    x: Slot,
-    y: Slot,
-    dx: Slot,
-    windows: Windows,
-    pieces: Pieces,
-    lanes: usize,
-}
-
-impl Step for MaxPoolGradient {
-    fn name(&self) -> String {
-        format!("max pool gradient {}", self.pieces.total())
-    }
-
-    fn pieces(&self) -> &Pieces {
-        &self.pieces
-    }
-
-    fn access(&self) -> Vec<Access> {
-        let (input, output) = (self.windows.inputs * self.lanes, self.windows.outputs() * self.lanes);
-        vec![
-            Access::read_own(self.dy, &self.pieces, output),
-            Access::read_own(self.x, &self.pieces, input),
-            Access::read_own(self.y, &self.pieces, output),
-            Access::write_own(self.dx, &self.pieces, input),
-        ]
-    }
-
-    fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
-        let (from, to, lanes, windows) = (range.start, range.end, self.lanes, &self.windows);
-        let maps = Maps {
-            dy: cx.memory.at(self.dy),
-            x: cx.memory.at(self.x),
-            y: cx.memory.at(self.y),
-            dx: cx.memory.at(self.dx),
-        };
-        // SAFETY: channels `from..to` of all buffers belong to this piece; the table was made for these maps.
-        unsafe {
-            dispatch!(cx.level => backward::<S>(windows: &Windows, maps: Maps, from: usize, to: usize, lanes: usize));
-        }
-    }
-}
-
-/// What the gradient reads and writes.
-#[derive(Clone, Copy)]
-struct Maps {
-    dy: *const f32,
-    x: *const f32,
-    y: *const f32,
-    dx: *mut f32,
-}
-
-#[inline(always)]
-unsafe fn backward<S: Simd>(windows: &Windows, maps: Maps, from: usize, to: usize, lanes: usize) {
-    for channel in from..to {
-        let plane = windows.inputs * lanes;
-        // SAFETY: the caller's; the channel's plane is this piece's own.
-        unsafe { std::slice::from_raw_parts_mut(maps.dx.add(channel * plane), plane).fill(0.0) };
-        for window in 0..windows.outputs() {
-            let at = (channel * windows.outputs() + window) * lanes;
-            for lane in (0..lanes).step_by(S::WIDTH) {
-                // SAFETY: the caller's.
-                unsafe {
-                    let place = channel * plane + lane;
-                    spread::<S>(windows.taps.row(window), maps, at + lane, place, lanes);
-                }
-            }
-        }
-    }
-}
-
-/// Adds the gradient of one window to its first place whose number is the maximum, example by example.
-#[inline(always)]
-unsafe fn spread<S: Simd>(taps: &[u32], maps: Maps, at: usize, place: usize, lanes: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        let (y, dy) = (S::load(maps.y.add(at)), S::load(maps.dy.add(at)));
-        let mut open = u16::MAX >> (16 - S::WIDTH);
-        for &tap in taps {
-            let place = place + tap as usize * lanes;
-            let found = open & !S::bits(S::greater(y, S::load(maps.x.add(place))));
-            if found != 0 {
-                let dx = maps.dx.add(place);
-                S::store(dx, S::add(S::load(dx), S::keep(S::mask(found), dy)));
-                open &= !found;
-                if open == 0 {
-                    break;
-                }
-            }
-        }
-    }
-}
-
-/// Lowers `MaxPool` and `GlobalMaxPool`.
+/// Lowers `MaxPool` and `GlobalMaxPool`, and in training `MaxPoolGrad → ReluGrad` with it.
 pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let (x, output) = (node.inputs[0].expect("required"), node.outputs[0]);
     let Some(dims) = cx.feature_dims(x) else { return false };
     let Some(windows) = Windows::of(node, &dims[1..]) else { return false };
     let lanes = cx.lanes;
-    let pieces = Pieces::of(dims[0], dims[0] * windows.taps.items() * lanes * 2);
-    cx.set_cut(output, pieces.scaled(windows.outputs()));
+    let (channels, outputs) = (dims[0], windows.outputs());
+    let pieces = Pieces::of(channels, channels * windows.taps.items() * lanes * 2);
+    cx.set_cut(output, pieces.scaled(outputs));
+    let winners = Back::find(cx, node, &windows, &dims[1..]).map(|back| {
+        let slot = cx.temporary(channels * outputs * lanes);
+        let positive = back.relu.is_some();
+        back.remember(cx, slot, channels, &windows);
+        Winners { slot, positive }
+    });
     let (x, y) = (cx.slot(x), cx.slot(output));
-    cx.push(MaxPool { x, y, windows, pieces, lanes });
-    true
-}
-
-/// Lowers `MaxPoolGrad(dy, x, y)`.
-pub(crate) fn lower_gradient(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    let (node, _) = cx.node(id);
-    let [dy, x, y] = [0, 1, 2].map(|index| node.inputs[index].expect("required"));
-    let output = node.outputs[0];
-    if [dy, y].iter().any(|&value| !cx.is_lanes(value)) {
-        return false;
-    }
-    let Some(dims) = cx.feature_dims(x) else { return false };
-    let Some(windows) = Windows::of(node, &dims[1..]) else { return false };
-    let lanes = cx.lanes;
-    let pieces = Pieces::of(dims[0], dims[0] * windows.taps.items() * lanes * 3);
-    cx.set_cut(output, pieces.scaled(windows.inputs));
-    let [dy, x, y, dx] = [dy, x, y, output].map(|value| cx.slot(value));
-    cx.push(MaxPoolGradient { dy, x, y, dx, windows, pieces, lanes });
+    cx.push(MaxPool { x, y, winners, windows, pieces, lanes });
     true
 }

@@ -11,6 +11,7 @@
 pub(crate) mod average_pool;
 pub(crate) mod batch_norm;
 pub(crate) mod batch_norm_gradient;
+pub(crate) mod channel_map;
 pub(crate) mod conv;
 pub(crate) mod conv_gradient;
 pub(crate) mod conv_pool;
@@ -23,6 +24,7 @@ pub(crate) mod direct;
 pub(crate) mod distillation;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
+pub(crate) mod exponential;
 pub(crate) mod fallback;
 pub(crate) mod features;
 pub(crate) mod gather_features;
@@ -32,6 +34,7 @@ pub(crate) mod live_lanes;
 pub(crate) mod load;
 pub(crate) mod loss;
 pub(crate) mod max_pool;
+pub(crate) mod max_pool_gradient;
 pub(crate) mod memory;
 pub(crate) mod peak;
 pub(crate) mod pointwise;
@@ -40,10 +43,12 @@ pub(crate) mod reduce;
 pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod tile;
+pub(crate) mod unary;
 pub(crate) mod update;
 pub(crate) mod winograd;
 pub(crate) mod winograd_conv;
 pub(crate) mod winograd_weight_gradient;
+pub(crate) mod workers;
 
 use graph::NodeId;
 use memory::{Memory, Slot};
@@ -69,7 +74,7 @@ const KERNELS: &[(&str, Lower)] = &[
     ("ConvGradInput", conv_gradient::lower_input_gradient),
     ("ConvGradWeight", conv_weight_gradient::lower),
     ("MaxPool", max_pool::lower),
-    ("MaxPoolGrad", max_pool::lower_gradient),
+    ("MaxPoolGrad", max_pool_gradient::lower),
     ("GlobalMaxPool", max_pool::lower),
     ("AveragePool", average_pool::lower),
     ("AveragePoolGrad", average_pool::lower_gradient),
@@ -85,14 +90,14 @@ const KERNELS: &[(&str, Lower)] = &[
     ("Mul", elementwise::lower_binary),
     ("Div", elementwise::lower_binary),
     ("ReluGrad", elementwise::lower_binary),
-    ("Relu", elementwise::lower_unary),
-    ("Sigmoid", elementwise::lower_unary),
-    ("Tanh", elementwise::lower_unary),
-    ("Neg", elementwise::lower_unary),
-    ("Exp", elementwise::lower_unary),
-    ("Log", elementwise::lower_unary),
-    ("Sqrt", elementwise::lower_unary),
-    ("Abs", elementwise::lower_unary),
+    ("Relu", unary::lower),
+    ("Sigmoid", unary::lower),
+    ("Tanh", unary::lower),
+    ("Neg", unary::lower),
+    ("Exp", unary::lower),
+    ("Log", unary::lower),
+    ("Sqrt", unary::lower),
+    ("Abs", unary::lower),
     ("Cast", features::lower_cast),
     ("Identity", features::lower_view),
     ("Flatten", features::lower_view),

@@ -9,6 +9,7 @@ use super::geometry::{declared, window_of};
 const TAPS_MAX: usize = 1 << 22;
 
 /// Rows of numbers.
+#[derive(PartialEq, Eq)]
 pub(crate) struct Table {
     starts: Vec<u32>,
     items: Vec<u32>,

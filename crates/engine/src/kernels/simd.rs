@@ -32,7 +32,10 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`, rounded once where the processor can.
     unsafe fn mul_sub_from(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `2^n` for whole numbers from -126 to 127.
+    unsafe fn power_of_two(n: Self::V) -> Self::V;
     unsafe fn greater(a: Self::V, b: Self::V) -> Self::M;
+    unsafe fn equal(a: Self::V, b: Self::V) -> Self::M;
     unsafe fn is_nan(a: Self::V) -> Self::M;
     /// `yes` where the mask is set, else `no`.
     unsafe fn select(mask: Self::M, yes: Self::V, no: Self::V) -> Self::V;
@@ -138,8 +141,16 @@ impl Simd for Portable {
         Eight(std::array::from_fn(|lane| c.0[lane] - a.0[lane] * b.0[lane]))
     }
     #[inline(always)]
+    unsafe fn power_of_two(n: Eight) -> Eight {
+        Eight(n.0.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
     unsafe fn greater(a: Eight, b: Eight) -> [bool; 8] {
         std::array::from_fn(|lane| a.0[lane] > b.0[lane])
+    }
+    #[inline(always)]
+    unsafe fn equal(a: Eight, b: Eight) -> [bool; 8] {
+        std::array::from_fn(|lane| a.0[lane] == b.0[lane])
     }
     #[inline(always)]
     unsafe fn is_nan(a: Eight) -> [bool; 8] {
@@ -223,9 +234,22 @@ mod x86 {
             unsafe { _mm256_set1_ps(value) }
         }
         #[inline(always)]
+        unsafe fn power_of_two(n: __m256) -> __m256 {
+            // SAFETY: the caller is compiled for this instruction set.
+            unsafe {
+                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+            }
+        }
+        #[inline(always)]
         unsafe fn greater(a: __m256, b: __m256) -> __m256 {
             // SAFETY: the caller is compiled for this instruction set.
             unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn equal(a: __m256, b: __m256) -> __m256 {
+            // SAFETY: the caller is compiled for this instruction set.
+            unsafe { _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b) }
         }
         #[inline(always)]
         unsafe fn is_nan(a: __m256) -> __m256 {
@@ -320,9 +344,22 @@ mod x86 {
             unsafe { _mm512_set1_ps(value) }
         }
         #[inline(always)]
+        unsafe fn power_of_two(n: __m512) -> __m512 {
+            // SAFETY: the caller is compiled for this instruction set.
+            unsafe {
+                let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+                _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+            }
+        }
+        #[inline(always)]
         unsafe fn greater(a: __m512, b: __m512) -> __mmask16 {
             // SAFETY: the caller is compiled for this instruction set.
             unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn equal(a: __m512, b: __m512) -> __mmask16 {
+            // SAFETY: the caller is compiled for this instruction set.
+            unsafe { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b) }
         }
         #[inline(always)]
         unsafe fn is_nan(a: __m512) -> __mmask16 {

@@ -2,18 +2,17 @@
 
 use graph::{Attribute, NodeId};
 
+use super::exponential::exp;
 use super::memory::Slot;
+use super::simd::{Simd, dispatch};
 use crate::lower::Lowering;
-use crate::step::{Access, Context, Pieces, Step};
-
-/// What becomes of one lane: fills `y` from `x` for the given number of classes and lanes.
-type Lane = fn(x: &[f32], y: &mut [f32], classes: usize, lanes: usize, lane: usize) -> f32;
+use crate::step::{Access, Context, PIECE_LANES, Pieces, Step};
 
 struct Normalization {
-    name: &'static str,
-    lane: Lane,
+    logarithm: bool,
     x: Slot,
     y: Slot,
+    /// In blocks of [`PIECE_LANES`] lanes.
     pieces: Pieces,
     classes: usize,
     lanes: usize,
@@ -21,7 +20,7 @@ struct Normalization {
 
 impl Step for Normalization {
     fn name(&self) -> String {
-        format!("{} {}", self.name, self.classes)
+        format!("{}softmax {}", if self.logarithm { "log " } else { "" }, self.classes)
     }
 
     fn pieces(&self) -> &Pieces {
@@ -32,53 +31,124 @@ impl Step for Normalization {
         vec![Access::read(self.x), Access::write(self.y)]
     }
 
-    fn run(&self, _: usize, cx: &Context<'_>) {
-        // SAFETY: serial; `x` and `y` are two buffers that nobody else touches meanwhile.
-        let (x, y) = unsafe { (cx.memory.slice(self.x), cx.memory.slice_mut(self.y)) };
-        for lane in 0..self.lanes {
-            (self.lane)(x, y, self.classes, self.lanes, lane);
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let blocks = self.pieces.range(piece);
+        let scores = Scores { x: cx.memory.at(self.x), classes: self.classes, lanes: self.lanes };
+        let y = cx.memory.at(self.y);
+        for lane in (blocks.start * PIECE_LANES..blocks.end * PIECE_LANES).step_by(PIECE_LANES) {
+            // SAFETY: these lanes of `y` belong to this piece; nobody writes `x` meanwhile.
+            unsafe {
+                match self.logarithm {
+                    true => dispatch!(cx.level => log_softmax::<S>(scores: Scores, y: *mut f32, lane: usize)),
+                    false => dispatch!(cx.level => softmax::<S>(scores: Scores, y: *mut f32, lane: usize)),
+                }
+            }
         }
     }
 }
 
-/// `y = softmax(x)` over the classes of one lane, and `ln sum exp x`.
-pub(crate) fn softmax_lane(x: &[f32], y: &mut [f32], classes: usize, lanes: usize, lane: usize) -> f32 {
-    let greatest =
-        (0..classes).fold(f32::NEG_INFINITY, |greatest, class| greatest.max(x[class * lanes + lane]));
-    let mut sum = 0.0;
-    for class in 0..classes {
-        let value = (x[class * lanes + lane] - greatest).exp();
-        y[class * lanes + lane] = value;
-        sum += value;
-    }
-    for class in 0..classes {
-        y[class * lanes + lane] /= sum;
-    }
-    greatest + sum.ln()
+/// `x[class][lane]`.
+#[derive(Clone, Copy)]
+pub(super) struct Scores {
+    pub(super) x: *const f32,
+    pub(super) classes: usize,
+    pub(super) lanes: usize,
 }
 
-/// `y = x - max x - ln sum exp(x - max x)` over the classes of one lane, and `ln sum exp x`.
-fn log_softmax_lane(x: &[f32], y: &mut [f32], classes: usize, lanes: usize, lane: usize) -> f32 {
-    let scores = || (0..classes).map(|class| x[class * lanes + lane]);
-    let greatest = scores().fold(f32::NEG_INFINITY, f32::max);
-    let log_sum = scores().map(|score| (score - greatest).exp()).sum::<f32>().ln();
-    for (class, score) in scores().enumerate() {
-        y[class * lanes + lane] = score - greatest - log_sum;
+impl Scores {
+    /// The scores of a class in the vector that starts at `lane`.
+    #[inline(always)]
+    unsafe fn at<S: Simd>(self, class: usize, lane: usize) -> S::V {
+        // SAFETY: the caller's.
+        unsafe { S::load(self.x.add(class * self.lanes + lane)) }
     }
-    greatest + log_sum
+
+    /// The greatest score of each example.
+    #[inline(always)]
+    unsafe fn greatest<S: Simd>(self, lane: usize) -> S::V {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut greatest = S::splat(f32::NEG_INFINITY);
+            for class in 0..self.classes {
+                greatest = S::max(self.at::<S>(class, lane), greatest);
+            }
+            greatest
+        }
+    }
+
+    /// The greatest score of each example and `sum exp(x - greatest)`.
+    ///
+    /// # Safety
+    ///
+    /// The lanes of a vector from `lane` on exist, and nobody writes them meanwhile.
+    #[inline(always)]
+    pub(super) unsafe fn sum<S: Simd>(self, lane: usize) -> [S::V; 2] {
+        // SAFETY: the caller's.
+        unsafe {
+            let greatest = self.greatest::<S>(lane);
+            let mut sum = S::splat(0.0);
+            for class in 0..self.classes {
+                sum = S::add(sum, exp::<S>(S::sub(self.at::<S>(class, lane), greatest)));
+            }
+            [greatest, sum]
+        }
+    }
+}
+
+/// `y = softmax(x)` over the classes of [`PIECE_LANES`] lanes.
+///
+/// # Safety
+///
+/// The lanes from `lane` on exist; nobody writes those of `x` or touches those of `y` meanwhile.
+#[inline(always)]
+pub(super) unsafe fn softmax<S: Simd>(scores: Scores, y: *mut f32, lane: usize) {
+    for lane in (lane..lane + PIECE_LANES).step_by(S::WIDTH) {
+        // SAFETY: the caller's.
+        unsafe {
+            let (greatest, mut sum) = (scores.greatest::<S>(lane), S::splat(0.0));
+            for class in 0..scores.classes {
+                let value = exp::<S>(S::sub(scores.at::<S>(class, lane), greatest));
+                S::store(y.add(class * scores.lanes + lane), value);
+                sum = S::add(sum, value);
+            }
+            for class in 0..scores.classes {
+                let y = y.add(class * scores.lanes + lane);
+                S::store(y, S::div(S::load(y), sum));
+            }
+        }
+    }
+}
+
+/// `y = x - max x - ln sum exp(x - max x)` over the classes of [`PIECE_LANES`] lanes.
+#[inline(always)]
+unsafe fn log_softmax<S: Simd>(scores: Scores, y: *mut f32, lane: usize) {
+    for lane in (lane..lane + PIECE_LANES).step_by(S::WIDTH) {
+        // SAFETY: the caller's.
+        unsafe {
+            let [greatest, sum] = scores.sum::<S>(lane);
+            let mut logarithms = [0.0f32; 16]; // the widest vectors hold 16
+            S::store(logarithms.as_mut_ptr(), sum);
+            logarithms[..S::WIDTH].iter_mut().for_each(|sum| *sum = sum.ln());
+            let logarithm = S::load(logarithms.as_ptr());
+            for class in 0..scores.classes {
+                let value = S::sub(S::sub(scores.at::<S>(class, lane), greatest), logarithm);
+                S::store(y.add(class * scores.lanes + lane), value);
+            }
+        }
+    }
 }
 
 /// Lowers a softmax over the only feature axis.
 pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    normalize(cx, id, "softmax", softmax_lane)
+    normalize(cx, id, false)
 }
 
 /// Lowers a log-softmax over the only feature axis.
 pub(crate) fn lower_log(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    normalize(cx, id, "log softmax", log_softmax_lane)
+    normalize(cx, id, true)
 }
 
-fn normalize(cx: &mut Lowering<'_>, id: NodeId, name: &'static str, lane: Lane) -> bool {
+fn normalize(cx: &mut Lowering<'_>, id: NodeId, logarithm: bool) -> bool {
     let (node, _) = cx.node(id);
     let (x, y) = (node.inputs[0].expect("required"), node.outputs[0]);
     let Some(&[classes]) = cx.feature_dims(x).as_deref() else { return false };
@@ -87,6 +157,7 @@ fn normalize(cx: &mut Lowering<'_>, id: NodeId, name: &'static str, lane: Lane) 
     }
     let lanes = cx.lanes;
     let (x, y) = (cx.slot(x), cx.slot(y));
-    cx.push(Normalization { name, lane, x, y, pieces: Pieces::serial(1), classes, lanes });
+    let pieces = Pieces::of(lanes / PIECE_LANES, classes * lanes * 30);
+    cx.push(Normalization { logarithm, x, y, pieces, classes, lanes });
     true
 }

@@ -306,18 +306,30 @@ macro_rules! dispatch_rule {
 }
 pub(crate) use dispatch_rule;
 
-/// An optimiser step as a pass of its own, for gradients that are in memory.
+/// Optimiser steps as a pass of their own, for gradients that are in memory: one tensor cut by its rows, or several small
+/// ones.
 struct Update {
+    parts: Vec<Part>,
+    pieces: Pieces,
+}
+
+/// One tensor of an update.
+struct Part {
     target: Target,
     gradient: Slot,
-    /// In rows of `stride` elements.
-    pieces: Pieces,
+    /// Elements from one row to the next.
     stride: usize,
+    /// Rows for each piece.
+    rows: Pieces,
 }
 
 impl Step for Update {
     fn name(&self) -> String {
-        format!("update {:?}", self.target.optimizer.compiled())
+        let rule = self.parts[0].target.optimizer.compiled();
+        match self.parts.len() {
+            1 => format!("update {rule:?}"),
+            count => format!("update {rule:?}, {count} tensors"),
+        }
     }
 
     fn pieces(&self) -> &Pieces {
@@ -325,23 +337,28 @@ impl Step for Update {
     }
 
     fn access(&self) -> Vec<Access> {
-        let mut access = self.target.access(&self.pieces, self.stride);
-        access.push(Access::read_own(self.gradient, &self.pieces, self.stride));
-        access
+        let access = |part: &Part| {
+            let mut access = part.target.access(&part.rows, part.stride);
+            access.push(Access::read_own(part.gradient, &part.rows, part.stride));
+            access
+        };
+        self.parts.iter().flat_map(access).collect()
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let rows = self.pieces.range(piece);
-        let (from, to) = (rows.start * self.stride, rows.end * self.stride);
-        let at = self.target.pointers(cx);
-        let gradient: *const f32 = cx.memory.at(self.gradient);
-        let coefficients = self.target.optimizer.coefficients(cx.step, cx.learning_rate);
-        let coefficients = &coefficients;
-        // SAFETY: the piece owns rows `from..to` of weight, moments and gradient, which have one layout;
-        // the stride is a multiple of the widest vector.
-        unsafe {
-            dispatch_rule!(self.target.optimizer.compiled(), cx.level => pass(
-                coefficients: &Coefficients, at: Pointers, gradient: *const f32, from: usize, to: usize));
+        for part in &self.parts {
+            let rows = part.rows.range(piece);
+            let (from, to) = (rows.start * part.stride, rows.end * part.stride);
+            let at = part.target.pointers(cx);
+            let gradient: *const f32 = cx.memory.at(part.gradient);
+            let coefficients = part.target.optimizer.coefficients(cx.step, cx.learning_rate);
+            let coefficients = &coefficients;
+            // SAFETY: the piece owns rows `from..to` of weight, moments and gradient, which have one layout;
+            // the stride is a multiple of the widest vector.
+            unsafe {
+                dispatch_rule!(part.target.optimizer.compiled(), cx.level => pass(
+                    coefficients: &Coefficients, at: Pointers, gradient: *const f32, from: usize, to: usize));
+            }
         }
     }
 }
@@ -360,21 +377,44 @@ unsafe fn pass<S: Simd, R: Rule>(
     }
 }
 
-/// Lowers an update node whose gradient is in memory.
+/// Lowers an update node whose gradient is in memory, and with a small one all other small ones that can be.
 pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    let node = cx.graph.node(id).clone();
-    let gradient_value = node.inputs[1].expect("required");
-    let target = Target::of(cx, id);
-    let gradient = cx.slot(gradient_value);
-    let weight_layout = cx.layout(node.inputs[0].expect("required"));
-    assert_eq!(
-        weight_layout,
-        cx.layout(gradient_value),
-        "{}: gradient laid out unlike its weight",
-        node.name
-    );
-    let Layout::Plain(plain) = weight_layout else { panic!("{}: a weight per example", node.name) };
-    let pieces = Pieces::of(plain.rows, plain.rows * plain.stride * 10);
-    cx.push(Update { target, gradient, pieces, stride: plain.stride });
+    let mut nodes = vec![id];
+    if pieces_of(cx, id).is_serial() {
+        let ready = cx.updates().into_iter().filter(|&other| other != id && cx.is_ready(other));
+        nodes.extend(ready.filter(|&other| pieces_of(cx, other).is_serial()));
+    }
+    push(cx, nodes);
     true
+}
+
+/// A large update whose gradient has been made and whose weight nobody else will read, if there is one: it is cheaper
+/// while the gradient is in the cache, and the gradient's memory is free for others sooner.
+pub(crate) fn ready(cx: &Lowering<'_>) -> Option<NodeId> {
+    cx.updates().into_iter().find(|&id| !pieces_of(cx, id).is_serial() && cx.is_ready(id))
+}
+
+fn push(cx: &mut Lowering<'_>, nodes: Vec<NodeId>) {
+    let parts: Vec<Part> = nodes.iter().map(|&id| part_of(cx, id)).collect();
+    let pieces = if let [part] = parts.as_slice() { part.rows.clone() } else { Pieces::serial(parts.len()) };
+    cx.push(Update { parts, pieces });
+    nodes.into_iter().for_each(|id| cx.done(id));
+}
+
+/// How the rows of an update's weight are cut: as its gradient was.
+fn pieces_of(cx: &Lowering<'_>, id: NodeId) -> Pieces {
+    let (node, _) = cx.node(id);
+    let Layout::Plain(plain) = cx.layout(node.inputs[0].expect("required")) else {
+        panic!("{}: a weight per example", node.name)
+    };
+    cx.cut_of(node.inputs[1].expect("required"), plain.rows, plain.rows * plain.stride * 10)
+}
+
+fn part_of(cx: &mut Lowering<'_>, id: NodeId) -> Part {
+    let node = cx.graph.node(id).clone();
+    let (weight, gradient) = (node.inputs[0].expect("required"), node.inputs[1].expect("required"));
+    assert_eq!(cx.layout(weight), cx.layout(gradient), "{}: gradient laid out unlike its weight", node.name);
+    let Layout::Plain(plain) = cx.layout(weight) else { panic!("{}: a weight per example", node.name) };
+    let rows = pieces_of(cx, id);
+    Part { target: Target::of(cx, id), gradient: cx.slot(gradient), stride: plain.stride, rows }
 }

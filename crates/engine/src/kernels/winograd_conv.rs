@@ -117,6 +117,10 @@ impl Step for WinogradConv {
     }
 
     /// Pieces are tiles. Those of one thread share the room of the first.
+    fn stays_together(&self) -> bool {
+        true
+    }
+
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let tiles = self.pieces.span(pieces.clone());
         let (from, to) = (tiles.start, tiles.end);

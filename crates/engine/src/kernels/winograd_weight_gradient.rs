@@ -64,6 +64,10 @@ impl Step for WinogradWeightGradient {
         self.run_all(piece..piece + 1, false, cx);
     }
 
+    fn stays_together(&self) -> bool {
+        true
+    }
+
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let range = self.pieces.span(pieces.clone());
         let (from, to) = (range.start, range.end);

@@ -1,0 +1,259 @@
+//! Where the buffers of a program lie, where its threads meet, and which of its steps go through the caches together.
+
+use std::ops::Range;
+
+use crate::kernels::memory::{ALIGNMENT, Slot};
+use crate::program::BufferSpec;
+use crate::step::{Access, Mode, Part, Step};
+
+/// From which step to which a buffer is needed; `None` where no step touches it.
+type Life = Option<(usize, usize)>;
+
+/// A place for every buffer: persistent ones side by side, the others reusing the room of those whose last
+/// reader has run. Returns the arena's length and each buffer's offset and length.
+pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize, usize)>) {
+    let mut places = vec![(0, 0); buffers.len()];
+    let mut end = 0;
+    for (place, buffer) in places.iter_mut().zip(buffers) {
+        if !buffer.is_shared() {
+            *place = (end, buffer.len);
+            end += buffer.len.next_multiple_of(ALIGNMENT);
+        }
+    }
+    let mut lives = lives(steps, buffers);
+    let owners = join(steps, buffers, &mut lives);
+    let mut order: Vec<usize> =
+        (0..buffers.len()).filter(|&index| buffers[index].is_shared() && owners[index] == index).collect();
+    order.sort_by_key(|&index| std::cmp::Reverse(buffers[index].len));
+    let mut placed: Vec<usize> = Vec::new();
+    let start = end;
+    for index in order {
+        let Some(life) = lives[index] else { continue };
+        let len = buffers[index].len.next_multiple_of(ALIGNMENT);
+        let clash = |other: &&usize| lives[**other].is_some_and(|(from, to)| from <= life.1 && life.0 <= to);
+        let mut taken: Vec<(usize, usize)> =
+            placed.iter().filter(clash).map(|&other| places[other]).collect();
+        taken.sort_unstable();
+        let mut offset = start;
+        for (from, size) in taken {
+            if from >= offset + len {
+                break;
+            }
+            offset = offset.max(from + size.next_multiple_of(ALIGNMENT));
+        }
+        places[index] = (offset, buffers[index].len);
+        end = end.max(offset + len);
+        placed.push(index);
+    }
+    for index in (0..buffers.len()).filter(|&index| buffers[index].is_shared()) {
+        places[index] = places[owners[index]];
+    }
+    (end, places)
+}
+
+fn lives(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> Vec<Life> {
+    let mut lives: Vec<Life> = vec![None; buffers.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for access in step.access() {
+            let life = lives[access.slot.0 as usize].get_or_insert((index, index));
+            life.1 = index;
+        }
+    }
+    lives
+}
+
+/// Lets steps write over what nobody reads any more: returns for each buffer the one whose place it has, mostly its own,
+/// and makes that one's life as long as those of all that have its place.
+fn join(steps: &[Box<dyn Step>], buffers: &[BufferSpec], lives: &mut [Life]) -> Vec<usize> {
+    let own = lives.to_vec();
+    let mut owners: Vec<usize> = (0..buffers.len()).collect();
+    for (index, step) in steps.iter().enumerate() {
+        for (written, read) in step.in_place() {
+            let (written, read) = (written.0 as usize, read.0 as usize);
+            let (Some((first, last)), Some((_, read_last))) = (own[written], own[read]) else { continue };
+            let owner = owners[read];
+            // The end of the place's life tells whether another buffer has taken it over already.
+            let free =
+                first == index && read_last == index && lives[owner].is_some_and(|life| life.1 == index);
+            let alike = buffers[written].len == buffers[read].len;
+            let shared = buffers[written].is_shared() && buffers[read].is_shared();
+            if free && alike && shared && owners[written] == written && written != owner {
+                owners[written] = owner;
+                lives[owner] = lives[owner].map(|life| (life.0, last));
+            }
+        }
+    }
+    owners
+}
+
+/// Before which steps the threads must meet: where a step touches what another thread may still be writing or
+/// reading since the last meeting. The program runs batch after batch, so the walk goes round twice.
+pub(crate) fn find_barriers(steps: &[Box<dyn Step>], places: &[(usize, usize)]) -> Vec<bool> {
+    let mut barriers = vec![false; steps.len()];
+    let mut since: Vec<(Access, bool)> = Vec::new();
+    for _round in 0..2 {
+        for (index, step) in steps.iter().enumerate() {
+            let serial = step.pieces().is_serial();
+            let accesses = step.access();
+            let clash = accesses.iter().any(|new| {
+                since.iter().any(|(old, old_serial)| !(serial && *old_serial) && clashes(new, old, places))
+            });
+            if clash || barriers[index] {
+                barriers[index] = true;
+                since.clear();
+            }
+            since.extend(accesses.into_iter().map(|access| (access, serial)));
+        }
+    }
+    barriers
+}
+
+/// Runs of steps that are computed piece by piece: all steps of a run for one piece, then all for the next, so that
+/// what one step has made is still in the cache when the next one reads it. The steps of a run are cut into equally many
+/// pieces and no thread has to meet another between them, which is to say that no piece touches what another has.
+pub(crate) fn find_groups(steps: &[Box<dyn Step>], barriers: &[bool]) -> Vec<Range<usize>> {
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let pieces = step.pieces();
+        match groups.last_mut() {
+            Some(group)
+                if !barriers[index]
+                    && !pieces.is_serial()
+                    && !step.stays_together()
+                    && !steps[group.start].stays_together()
+                    && steps[group.start].pieces().count() == pieces.count() =>
+            {
+                group.end = index + 1;
+            }
+            _ => groups.push(index..index + 1),
+        }
+    }
+    groups
+}
+
+fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
+    if a.mode == Mode::Read && b.mode == Mode::Read {
+        return false;
+    }
+    let range = |slot: Slot| places[slot.0 as usize];
+    let ((a_start, a_len), (b_start, b_len)) = (range(a.slot), range(b.slot));
+    if a_start + a_len <= b_start || b_start + b_len <= a_start {
+        return false;
+    }
+    match (&a.part, &b.part) {
+        // Shares of one place are the same where they are cut alike, whatever buffer has the place meanwhile.
+        (Part::Own(x), Part::Own(y)) => (a_start, a_len) != (b_start, b_len) || x != y,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::SHARED_LEN_MIN;
+    use crate::step::{Context, Pieces};
+
+    struct Fake(Pieces, Vec<Access>, Vec<(Slot, Slot)>);
+
+    impl Step for Fake {
+        fn name(&self) -> String {
+            "fake".to_owned()
+        }
+        fn pieces(&self) -> &Pieces {
+            &self.0
+        }
+        fn access(&self) -> Vec<Access> {
+            self.1.clone()
+        }
+        fn in_place(&self) -> Vec<(Slot, Slot)> {
+            self.2.clone()
+        }
+        fn run(&self, _: usize, _: &Context<'_>) {}
+    }
+
+    fn fake(pieces: &Pieces, access: &[Access]) -> Box<dyn Step> {
+        Box::new(Fake(pieces.clone(), access.to_vec(), Vec::new()))
+    }
+
+    #[test]
+    fn own_shares_need_no_meeting_and_whole_reads_do() {
+        let cut = Pieces::of(16, usize::MAX);
+        let (a, b) = (Slot(0), Slot(1));
+        let steps = vec![
+            fake(&cut, &[Access::write_own(a, &cut, 4)]),
+            fake(&cut, &[Access::read_own(a, &cut, 4), Access::write_own(b, &cut, 1)]),
+            fake(&cut, &[Access::read(b)]),
+        ];
+        let buffers = [BufferSpec { len: 64, persistent: false }, BufferSpec { len: 16, persistent: false }];
+        let (_, places) = place(&steps, &buffers);
+        // The third step reads all of `b`; the second writes it again in the next round, behind the first's lack
+        // of a clash, so a meeting stands before the second or the third in each direction.
+        let barriers = find_barriers(&steps, &places);
+        assert_eq!(barriers, [false, true, true]);
+        assert_eq!(find_groups(&steps, &barriers), [0..1, 1..2, 2..3]);
+    }
+
+    #[test]
+    fn steps_of_equal_cuts_go_through_the_cache_together() {
+        let (cut, other, serial) = (Pieces::of(16, usize::MAX), Pieces::each(3), Pieces::serial(1));
+        let (a, b) = (Slot(0), Slot(1));
+        let steps = vec![
+            fake(&cut, &[Access::write_own(a, &cut, 4)]),
+            fake(&cut, &[Access::read_own(a, &cut, 4)]),
+            fake(&cut, &[]),
+            fake(&other, &[]),
+            fake(&serial, &[Access::write(b)]),
+            fake(&serial, &[Access::read(b)]),
+        ];
+        let buffers = [BufferSpec { len: 64, persistent: false }, BufferSpec { len: 16, persistent: false }];
+        let (_, places) = place(&steps, &buffers);
+        let barriers = find_barriers(&steps, &places);
+        assert_eq!(find_groups(&steps, &barriers), [0..3, 3..4, 4..5, 5..6]);
+    }
+
+    #[test]
+    fn serial_steps_follow_each_other_without_meeting() {
+        let (serial, a) = (Pieces::serial(4), Slot(0));
+        let steps = vec![fake(&serial, &[Access::write(a)]), fake(&serial, &[Access::read(a)])];
+        let buffers = [BufferSpec { len: 64, persistent: false }];
+        let (_, places) = place(&steps, &buffers);
+        assert_eq!(find_barriers(&steps, &places), [false, false]);
+    }
+
+    #[test]
+    fn buffers_share_room_only_when_their_lives_are_apart() {
+        let serial = Pieces::serial(1);
+        let slots = [Slot(0), Slot(1), Slot(2)];
+        let steps = vec![
+            fake(&serial, &[Access::write(slots[0])]),
+            fake(&serial, &[Access::read(slots[0]), Access::write(slots[1])]),
+            fake(&serial, &[Access::read(slots[1]), Access::write(slots[2])]),
+        ];
+        let buffers = vec![BufferSpec { len: SHARED_LEN_MIN, persistent: false }; 3];
+        let (len, places) = place(&steps, &buffers);
+        assert_eq!(len, 2 * SHARED_LEN_MIN);
+        assert_ne!(places[0].0, places[1].0);
+        assert_ne!(places[1].0, places[2].0);
+    }
+
+    #[test]
+    fn a_buffer_is_written_over_the_last_of_what_is_read() {
+        let cut = Pieces::of(16, usize::MAX);
+        let [a, b, c, d] = [0, 1, 2, 3].map(Slot);
+        let share = SHARED_LEN_MIN / 16;
+        let step = |reads: &[Slot], writes: Slot, over: &[Slot]| -> Box<dyn Step> {
+            let reads = reads.iter().map(|&slot| Access::read_own(slot, &cut, share));
+            let access = reads.chain([Access::write_own(writes, &cut, share)]).collect();
+            Box::new(Fake(cut.clone(), access, over.iter().map(|&read| (writes, read)).collect()))
+        };
+        let steps =
+            vec![step(&[], a, &[]), step(&[], b, &[]), step(&[a, b], c, &[a, b]), step(&[a, c], d, &[c])];
+        let buffers = vec![BufferSpec { len: SHARED_LEN_MIN, persistent: false }; 4];
+        let (len, places) = place(&steps, &buffers);
+        // `a` is read later, so `c` lies over `b`, and `d` over both.
+        assert_eq!(len, 2 * SHARED_LEN_MIN);
+        assert_eq!(places[1..], [places[1]; 3]);
+        let barriers = find_barriers(&steps, &places);
+        assert_eq!(barriers, [false; 4]);
+    }
+}
