@@ -189,6 +189,8 @@ pub(crate) struct Context<'a> {
     pub(crate) step: u64,
     /// The learning rate of this step.
     pub(crate) learning_rate: f32,
+    /// Whether the pieces of a step are taken from the last to the first.
+    pub(crate) backwards: bool,
     /// The first operator that refused its inputs, if any did.
     pub(crate) failure: &'a Mutex<Option<GraphError>>,
 }
@@ -202,6 +204,11 @@ impl Context<'_> {
     /// Whether an operator refused its inputs.
     pub(crate) fn has_failed(&self) -> bool {
         self.failure.lock().expect("nothing panics while it holds the lock").is_some()
+    }
+
+    /// The piece that the thread computing `piece` takes next, if that is not its last.
+    pub(crate) fn piece_after(&self, piece: usize) -> Option<usize> {
+        if self.backwards { piece.checked_sub(1) } else { Some(piece + 1) }
     }
 
     /// Number of examples in this batch; the lanes beyond count for nothing.

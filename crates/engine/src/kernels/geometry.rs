@@ -84,6 +84,21 @@ impl Geometry {
         self.output[0] * self.output[1]
     }
 
+    /// Whether Winograd's F(2×2, 3×3) is worth it: 16 products for each 2×2 tile of outputs at most 0.7 times those of the taps inside
+    /// of the map, in windows of 3×3 next to each other over channels that fill vectors.
+    pub(crate) fn suits_winograd(&self) -> bool {
+        let plain =
+            self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1;
+        let tiles = self.output[0].div_ceil(2) * self.output[1].div_ceil(2);
+        let valid = |axis: usize| -> usize {
+            let inside = |output: usize, tap: &usize| {
+                (self.before[axis]..self.before[axis] + self.input[axis]).contains(&(output + tap))
+            };
+            (0..self.output[axis]).map(|output| (0..3).filter(|tap| inside(output, tap)).count()).sum()
+        };
+        plain && self.channels_in.min(self.channels_out) >= 16 && 160 * tiles <= 7 * valid(0) * valid(1)
+    }
+
     /// For each tap of an output channel, in the order of its weights, the distance in the padded input from the
     /// window's first element of the group's first channel, in elements.
     pub(crate) fn tap_offsets(&self, lanes: usize) -> Vec<usize> {

@@ -3,6 +3,7 @@
 
 use graph::{NodeId, ValueId};
 
+use super::ahead::Ahead;
 use super::epilogue::{Chain, Epilogue, Finish};
 use super::form::{self, Form, Lengths, Strides};
 use super::pack::{self, BLOCK, Blocks, INPUTS};
@@ -60,6 +61,10 @@ impl Step for Direct {
             geometry: &self.geometry,
             places: &self.places,
             examples: cx.live(),
+            next: cx
+                .piece_after(piece)
+                .filter(|&next| next < self.pieces.count())
+                .map(|next| self.pieces.range(next).start),
         };
         // SAFETY: the geometry was inferred from these buffers' shapes; the strips `from..to` are the piece's.
         unsafe { dispatch!(cx.level => strips::<S>(job: Job<'_>, from: usize, to: usize)) };
@@ -77,6 +82,8 @@ struct Job<'a> {
     geometry: &'a Geometry,
     places: &'a Places,
     examples: usize,
+    /// The strip that is likely to be computed after these.
+    next: Option<usize>,
 }
 
 #[inline(always)]
@@ -88,6 +95,8 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
         let block = first / count;
         let last = to.min((block + 1) * count);
         let width = blocks.width(block);
+        let following = if last < to { Some(last) } else { job.next };
+        let mut ahead = ahead_of(job, block, following);
         for example in 0..job.examples {
             for strip in first - block * count..last - block * count {
                 let strip = &job.places.strips[strip];
@@ -101,12 +110,24 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
                         channel: block * BLOCK,
                         example,
                     };
-                    block_of_places::<S>(job, row, taps, places);
+                    block_of_places::<S>(job, row, taps, places, &mut ahead);
                 }
             }
         }
         first = last;
     }
+}
+
+/// What is fetched while a block of output channels is computed: the weights of the block of the strip `following`.
+fn ahead_of(job: Job<'_>, block: usize, following: Option<usize>) -> Ahead {
+    let (count, geometry) = (job.places.strips.len(), job.geometry);
+    let Some(next) = following.map(|strip| strip / count).filter(|&next| next != block) else {
+        return Ahead::nothing();
+    };
+    let blocks = Blocks::of(geometry.channels_out);
+    let start = next * BLOCK * geometry.taps();
+    let calls = job.places.calls() * geometry.channels_per_group().div_ceil(INPUTS) * job.examples;
+    Ahead::of(job.w.wrapping_add(start), blocks.width(next) * geometry.taps(), calls)
 }
 
 /// Where a tile stands: its example and its block of output channels.
@@ -133,18 +154,20 @@ macro_rules! by_count {
     };
 }
 
+pub(super) use by_count;
+
 /// One strip by one block of output channels, in as many tiles as the registers ask for.
 #[inline(always)]
-unsafe fn block_of_places<S: Simd>(job: Job<'_>, row: Row, taps: &Taps, places: &[Place]) {
+unsafe fn block_of_places<S: Simd>(job: Job<'_>, row: Row, taps: &Taps, places: &[Place], ahead: &mut Ahead) {
     // SAFETY: the caller's.
     unsafe {
         if S::WIDTH == ALIGNMENT {
             match row.w_step {
                 BLOCK => {
-                    by_count!(places, P => tile::<S, P, 2>(job, row, taps, places); 1 2 3 4 5 6 7 8 9 10 11 12)
+                    by_count!(places, P => tile::<S, P, 2>(job, row, taps, places, ahead); 1 2 3 4 5 6 7 8 9 10 11 12)
                 }
                 _ => {
-                    by_count!(places, P => tile::<S, P, 1>(job, row, taps, places); 1 2 3 4 5 6 7 8 9 10 11 12)
+                    by_count!(places, P => tile::<S, P, 1>(job, row, taps, places, ahead); 1 2 3 4 5 6 7 8 9 10 11 12)
                 }
             }
         } else {
@@ -153,7 +176,7 @@ unsafe fn block_of_places<S: Simd>(job: Job<'_>, row: Row, taps: &Taps, places: 
                 let row = Row { w: row.w.add(half), channel: row.channel + half, ..row };
                 for at in 0..tiles {
                     let places = &places[at * places.len() / tiles..(at + 1) * places.len() / tiles];
-                    by_count!(places, P => tile::<S, P, 2>(job, row, taps, places); 1 2 3 4 5 6);
+                    by_count!(places, P => tile::<S, P, 2>(job, row, taps, places, ahead); 1 2 3 4 5 6);
                 }
             }
         }
@@ -167,6 +190,7 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     row: Row,
     taps: &Taps,
     places: &[Place],
+    ahead: &mut Ahead,
 ) {
     let Geometry { kernel, dilation, input, .. } = job.geometry;
     let (inputs, Strides { channel: x_step, position, .. }) =
@@ -183,6 +207,7 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
                     let place = down * dilation[0] * input[1] + right * dilation[1];
                     let w = w.add((ky * kernel[1] + kx) * count * row.w_step);
                     let at = place * position + from * x_step;
+                    ahead.fetch::<S>();
                     products::<S, P, J>(&mut sums, &x, at, x_step, w, row.w_step, count);
                 }
             }

@@ -128,10 +128,10 @@ pub(super) fn have(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
     to
 }
 
-/// Gives `value` the memory of `of` in a form.
-pub(super) fn alias(cx: &mut Lowering<'_>, value: ValueId, of: ValueId, form: Form) {
-    let slot = have(cx, of, form);
-    forms(cx).slots.insert((value, form), slot);
+/// Memory for `len` elements of each example, for the course of one batch.
+pub(super) fn temporary(cx: &mut Lowering<'_>, len: usize) -> Slot {
+    let batch = forms(cx).batch;
+    cx.temporary(batch * len)
 }
 
 /// Adds the step that fills the lanes of `value`, just made, from another form, if the value lies in one.

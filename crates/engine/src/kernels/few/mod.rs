@@ -9,6 +9,7 @@
 //! positions); any other finds its operands in lanes, converted when it asks for them. So every graph runs, and the parts of
 //! it that are known here run fast.
 
+mod ahead;
 mod conv;
 mod depthwise;
 mod epilogue;
@@ -18,6 +19,9 @@ mod load;
 mod pack;
 mod places;
 mod pool;
+mod winograd;
+mod winograd_input;
+mod winograd_tiles;
 
 use graph::NodeId;
 
@@ -29,6 +33,7 @@ const EXAMPLES_MAX: usize = 8;
 
 /// Which kernels know which operator.
 const KERNELS: &[(&str, Lower)] = &[
+    ("Conv", winograd::lower),
     ("Conv", conv::lower),
     ("Conv", depthwise::lower),
     ("MaxPool", pool::lower),

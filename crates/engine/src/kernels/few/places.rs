@@ -81,6 +81,12 @@ impl Places {
         self.taps.push(taps);
     }
 
+    /// Taps of all strips.
+    pub(super) fn calls(&self) -> usize {
+        let taps = |strip: &Strip| self.taps[strip.taps].rows.len() * self.taps[strip.taps].columns.len();
+        self.strips.iter().map(taps).sum()
+    }
+
     /// What a strip costs: its products, with short strips as those that fill the pipeline.
     pub(super) fn cost(&self, strip: usize) -> usize {
         let Strip { taps, places } = &self.strips[strip];
