@@ -23,6 +23,7 @@ struct Direct {
     epilogue: Epilogue,
     geometry: Geometry,
     places: Places,
+    offsets: [Vec<u32>; 2],
     /// Cut of the strips of all blocks of output channels, block by block.
     pieces: Pieces,
 }
@@ -60,6 +61,7 @@ impl Step for Direct {
             finish: self.epilogue.at(cx.memory),
             geometry: &self.geometry,
             places: &self.places,
+            offsets: &self.offsets,
             examples: cx.live(),
             next: cx
                 .piece_after(piece)
@@ -81,6 +83,7 @@ struct Job<'a> {
     finish: Finish,
     geometry: &'a Geometry,
     places: &'a Places,
+    offsets: &'a [Vec<u32>; 2],
     examples: usize,
     /// The strip that is likely to be computed after these.
     next: Option<usize>,
@@ -122,12 +125,12 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
 fn ahead_of(job: Job<'_>, block: usize, following: Option<usize>) -> Ahead {
     let (count, geometry) = (job.places.strips.len(), job.geometry);
     let Some(next) = following.map(|strip| strip / count).filter(|&next| next != block) else {
-        return Ahead::nothing();
+        return Ahead::nothing(job.w);
     };
     let blocks = Blocks::of(geometry.channels_out);
     let start = next * BLOCK * geometry.taps();
-    let calls = job.places.calls() * geometry.channels_per_group().div_ceil(INPUTS) * job.examples;
-    Ahead::of(job.w.wrapping_add(start), blocks.width(next) * geometry.taps(), calls)
+    let products = job.places.taps() * geometry.channels_per_group() * job.examples;
+    Ahead::of(job.w.wrapping_add(start), blocks.width(next) * geometry.taps(), products)
 }
 
 /// Where a tile stands: its example and its block of output channels.
@@ -198,18 +201,16 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     // SAFETY: the caller's; taps are those inside of the map.
     unsafe {
         let x: [*const f32; P] = std::array::from_fn(|p| row.x.add(places[p].input as usize * position));
-        let mut sums = [[S::splat(0.0); J]; P];
+        let (mut sums, columns) = ([[S::splat(0.0); J]; P], &taps.columns);
         for from in (0..inputs).step_by(INPUTS) {
             let count = INPUTS.min(inputs - from);
             let w = row.w.add(from * kernel[0] * kernel[1] * row.w_step);
+            let offsets = &job.offsets[usize::from(count < INPUTS)][..columns.len() * count];
             for (down, ky) in taps.rows.clone().enumerate() {
-                for (right, kx) in taps.columns.clone().enumerate() {
-                    let place = down * dilation[0] * input[1] + right * dilation[1];
-                    let w = w.add((ky * kernel[1] + kx) * count * row.w_step);
-                    let at = place * position + from * x_step;
-                    ahead.fetch::<S>();
-                    products::<S, P, J>(&mut sums, &x, at, x_step, w, row.w_step, count);
-                }
+                let base = down * dilation[0] * input[1] * position + from * x_step;
+                let w = w.add((ky * kernel[1] + columns.start) * count * row.w_step);
+                let offsets = offsets.iter().map(|&offset| base + offset as usize);
+                products::<S, P, J>(&mut sums, &x, offsets, w, row.w_step, ahead);
             }
         }
         let map = job.geometry.positions() * row.example;
@@ -225,35 +226,53 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     }
 }
 
-/// `sums[p][j] += sum over c < count of x[p][at + c x_step] w[c w_step + j WIDTH ..]`.
+/// `sums[p][j] += sum over the offsets of x[p][offset] w[w_step * number of the offset + j WIDTH ..]`.
+///
+/// # Safety
+///
+/// All those elements can be read.
 #[inline(always)]
 pub(super) unsafe fn products<S: Simd, const P: usize, const J: usize>(
     sums: &mut [[S::V; J]; P],
     x: &[*const f32; P],
-    at: usize,
-    x_step: usize,
+    offsets: impl Iterator<Item = usize>,
     w: *const f32,
     w_step: usize,
-    count: usize,
+    ahead: &mut Ahead,
 ) {
-    let (mut at, mut w) = (at, w);
-    for _ in 0..count {
-        // SAFETY: the caller's.
+    let (mut w, mut fetched) = (w, ahead.at);
+    for offset in offsets {
+        // SAFETY: the caller's; what is fetched ahead is only a hint.
         unsafe {
+            S::prefetch_far(fetched);
             let mut weights = [S::splat(0.0); J];
             for j in 0..J {
                 weights[j] = S::load(w.add(j * S::WIDTH));
             }
             for p in 0..P {
-                let number = S::splat(*x[p].add(at));
+                let number = S::splat(*x[p].add(offset));
                 for j in 0..J {
                     sums[p][j] = S::mul_add(number, weights[j], sums[p][j]);
                 }
             }
         }
-        at += x_step;
         w = w.wrapping_add(w_step);
+        fetched = fetched.wrapping_add(ahead.step);
     }
+    ahead.at = fetched;
+}
+
+/// For the input channels of a whole block and of the last one, in the order of their weights: the distances of a row of taps
+/// from its first number, in elements.
+fn tap_offsets(geometry: &Geometry, strides: Strides) -> Option<[Vec<u32>; 2]> {
+    let of = |count: usize| -> Option<Vec<u32>> {
+        let taps = (0..geometry.kernel[1]).flat_map(|tap| (0..count).map(move |channel| (tap, channel)));
+        let offset = |(tap, channel): (usize, usize)| {
+            u32::try_from(tap * geometry.dilation[1] * strides.position + channel * strides.channel).ok()
+        };
+        taps.map(offset).collect()
+    };
+    Some([of(INPUTS)?, of(geometry.channels_per_group() % INPUTS)?])
 }
 
 /// A convolution that these kernels may take.
@@ -284,17 +303,17 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let Convolution { x, weight, bias, geometry } = conv;
     let Some(places) = Places::of(&geometry) else { return false };
     let chain = Chain::behind(cx, cx.graph.node(id).outputs[0]);
-    let w = pack::direct(cx.constant(weight).expect("a constant, as read above"), &geometry);
-    let w = cx.filled(w);
     let form = if form::is_row(cx, x) { Form::Rows } else { Form::Maps };
     let strides = form.strides(Lengths::of(cx, x).expect("read above"), cx.lanes);
-    let x = form::have(cx, x, form);
+    let Some(offsets) = tap_offsets(&geometry, strides) else { return false };
+    let w = pack::direct(cx.constant(weight).expect("a constant, as read above"), &geometry);
+    let (w, x) = (cx.filled(w), form::have(cx, x, form));
     let output = chain.output;
     let bias = bias.and_then(|bias| cx.constant(bias)).cloned();
     let epilogue = chain.lower(cx, bias.as_ref());
     let y = form::make(cx, output, Form::Maps);
     let costs: Vec<usize> = (0..places.strips.len()).map(|strip| places.cost(strip)).collect();
     let pieces = Pieces::weighed(&costs, Blocks::of(geometry.channels_out).count(), geometry.work(1));
-    cx.push(Direct { x, strides, w, y, epilogue, geometry, places, pieces });
+    cx.push(Direct { x, strides, w, y, epilogue, geometry, places, offsets, pieces });
     true
 }

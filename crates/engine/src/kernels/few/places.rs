@@ -82,7 +82,7 @@ impl Places {
     }
 
     /// Taps of all strips.
-    pub(super) fn calls(&self) -> usize {
+    pub(super) fn taps(&self) -> usize {
         let taps = |strip: &Strip| self.taps[strip.taps].rows.len() * self.taps[strip.taps].columns.len();
         self.strips.iter().map(taps).sum()
     }

@@ -88,7 +88,7 @@ impl Multiply {
                     let v = cx.memory.at(room).add(piece * tiles.group_len());
                     dispatch!(cx.level => transform_group::<S>(tiles: &Tiles, x: *const f32, v: *mut f32, group: usize));
                     for block in 0..Blocks::of(tiles.geometry.channels_out).count() {
-                        let mut ahead = Ahead::nothing();
+                        let mut ahead = Ahead::nothing(v);
                         self.multiply(v, example, group, block, &mut ahead, cx);
                     }
                 }
@@ -107,7 +107,8 @@ impl Multiply {
             let following =
                 if last < range.end { Some(last) } else { after.map(|next| self.pieces.range(next).start) };
             let following = following.map(|item| item / tiles.groups).filter(|&next| next != block);
-            let mut ahead = following.map_or(Ahead::nothing(), |next| self.ahead(next, last - first, cx));
+            let mut ahead =
+                following.map_or(Ahead::nothing(cx.memory.at(v)), |next| self.ahead(next, last - first, cx));
             for example in 0..cx.live() {
                 for group in first - block * tiles.groups..last - block * tiles.groups {
                     let group_at = (example * tiles.groups + group) * tiles.group_len();
@@ -127,7 +128,7 @@ impl Multiply {
         let Geometry { channels_in, channels_out, .. } = self.tiles.geometry;
         let at = cx.memory.at(self.u).wrapping_add(next * BLOCK * channels_in * FREQUENCIES);
         let len = Blocks::of(channels_out).width(next) * channels_in * FREQUENCIES;
-        Ahead::of(at, len, cx.live() * groups * FREQUENCIES * channels_in.div_ceil(CHUNK))
+        Ahead::of(at, len, cx.live() * groups * FREQUENCIES * channels_in)
     }
 
     /// One group of transformed tiles `v` times one block.
@@ -162,9 +163,6 @@ impl Multiply {
         }
     }
 }
-
-/// Input channels that are summed between two glances ahead.
-const CHUNK: usize = 32;
 
 /// One group of tiles and one block of output channels.
 #[derive(Clone, Copy)]
@@ -254,11 +252,7 @@ unsafe fn sum<S: Simd, const P: usize, const J: usize>(
     unsafe {
         let x: [*const f32; P] = std::array::from_fn(|p| x[p]);
         let mut sums = [[S::splat(0.0); J]; P];
-        for from in (0..inputs).step_by(CHUNK) {
-            ahead.fetch::<S>();
-            let count = CHUNK.min(inputs - from);
-            products::<S, P, J>(&mut sums, &x, from, 1, u.add(from * width), width, count);
-        }
+        products::<S, P, J>(&mut sums, &x, 0..inputs, u, width, ahead);
         for p in 0..P {
             for j in 0..J {
                 S::store(m.add(p * BLOCK + j * S::WIDTH), sums[p][j]);

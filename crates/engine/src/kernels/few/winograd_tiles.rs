@@ -28,7 +28,11 @@ pub(super) unsafe fn of_input<S: Simd>(d: [[S::V; 4]; 4]) -> [[S::V; 4]; 4] {
             along_y[2][x] = S::sub(d[2][x], d[1][x]);
             along_y[3][x] = S::sub(d[1][x], d[3][x]);
         }
-        along_y.map(|d| [S::sub(d[0], d[2]), S::add(d[1], d[2]), S::sub(d[2], d[1]), S::sub(d[1], d[3])])
+        // A closure would not be compiled for the instruction set.
+        for d in &mut along_y {
+            *d = [S::sub(d[0], d[2]), S::add(d[1], d[2]), S::sub(d[2], d[1]), S::sub(d[1], d[3])];
+        }
+        along_y
     }
 }
 
@@ -46,7 +50,11 @@ pub(super) unsafe fn of_products<S: Simd>(m: [[S::V; 4]; 4]) -> [[S::V; 2]; 2] {
             along_y[0][x] = S::add(S::add(m[0][x], m[1][x]), m[2][x]);
             along_y[1][x] = S::sub(S::sub(m[1][x], m[2][x]), m[3][x]);
         }
-        along_y.map(|m| [S::add(S::add(m[0], m[1]), m[2]), S::sub(S::sub(m[1], m[2]), m[3])])
+        let mut outputs = [[m[0][0]; 2]; 2];
+        for (m, outputs) in along_y.iter().zip(&mut outputs) {
+            *outputs = [S::add(S::add(m[0], m[1]), m[2]), S::sub(S::sub(m[1], m[2]), m[3])];
+        }
+        outputs
     }
 }
 
