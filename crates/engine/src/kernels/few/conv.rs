@@ -23,7 +23,6 @@ struct Direct {
     epilogue: Epilogue,
     geometry: Geometry,
     places: Places,
-    offsets: [Vec<u32>; 2],
     /// Cut of the strips of all blocks of output channels, block by block.
     pieces: Pieces,
 }
@@ -61,7 +60,6 @@ impl Step for Direct {
             finish: self.epilogue.at(cx.memory),
             geometry: &self.geometry,
             places: &self.places,
-            offsets: &self.offsets,
             examples: cx.live(),
             next: cx
                 .piece_after(piece)
@@ -83,7 +81,6 @@ struct Job<'a> {
     finish: Finish,
     geometry: &'a Geometry,
     places: &'a Places,
-    offsets: &'a [Vec<u32>; 2],
     examples: usize,
     /// The strip that is likely to be computed after these.
     next: Option<usize>,
@@ -196,8 +193,7 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     ahead: &mut Ahead,
 ) {
     let Geometry { kernel, dilation, input, .. } = job.geometry;
-    let (inputs, Strides { channel: x_step, position, .. }) =
-        (job.geometry.channels_per_group(), job.strides);
+    let (inputs, position) = (job.geometry.channels_per_group(), job.strides.position);
     // SAFETY: the caller's; taps are those inside of the map.
     unsafe {
         let x: [*const f32; P] = std::array::from_fn(|p| row.x.add(places[p].input as usize * position));
@@ -205,12 +201,21 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
         for from in (0..inputs).step_by(INPUTS) {
             let count = INPUTS.min(inputs - from);
             let w = row.w.add(from * kernel[0] * kernel[1] * row.w_step);
-            let offsets = &job.offsets[usize::from(count < INPUTS)][..columns.len() * count];
+            // Taps side by side are one run where their numbers lie one behind the other.
+            let (runs, run) = match dilation[1] == 1 && position == inputs && inputs <= INPUTS {
+                true => (columns.len().min(1), columns.len() * count),
+                false => (columns.len(), count),
+            };
             for (down, ky) in taps.rows.clone().enumerate() {
-                let base = down * dilation[0] * input[1] * position + from * x_step;
-                let w = w.add((ky * kernel[1] + columns.start) * count * row.w_step);
-                let offsets = offsets.iter().map(|&offset| base + offset as usize);
-                products::<S, P, J>(&mut sums, &x, offsets, w, row.w_step, ahead);
+                for right in 0..runs {
+                    let place = down * dilation[0] * input[1] + right * dilation[1];
+                    let w = w.add((ky * kernel[1] + columns.start + right) * count * row.w_step);
+                    let mut x = x;
+                    for p in 0..P {
+                        x[p] = x[p].add(place * position + from);
+                    }
+                    products::<S, P, J>(&mut sums, &x, run, w, row.w_step, ahead);
+                }
             }
         }
         let map = job.geometry.positions() * row.example;
@@ -226,7 +231,7 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     }
 }
 
-/// `sums[p][j] += sum over the offsets of x[p][offset] w[w_step * number of the offset + j WIDTH ..]`.
+/// `sums[p][j] += sum over c < count of x[p][c] w[c w_step + j WIDTH ..]`.
 ///
 /// # Safety
 ///
@@ -235,13 +240,13 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
 pub(super) unsafe fn products<S: Simd, const P: usize, const J: usize>(
     sums: &mut [[S::V; J]; P],
     x: &[*const f32; P],
-    offsets: impl Iterator<Item = usize>,
+    count: usize,
     w: *const f32,
     w_step: usize,
     ahead: &mut Ahead,
 ) {
     let (mut w, mut fetched) = (w, ahead.at);
-    for offset in offsets {
+    for c in 0..count {
         // SAFETY: the caller's; what is fetched ahead is only a hint.
         unsafe {
             S::prefetch_far(fetched);
@@ -250,7 +255,7 @@ pub(super) unsafe fn products<S: Simd, const P: usize, const J: usize>(
                 weights[j] = S::load(w.add(j * S::WIDTH));
             }
             for p in 0..P {
-                let number = S::splat(*x[p].add(offset));
+                let number = S::splat(*x[p].add(c));
                 for j in 0..J {
                     sums[p][j] = S::mul_add(number, weights[j], sums[p][j]);
                 }
@@ -260,19 +265,6 @@ pub(super) unsafe fn products<S: Simd, const P: usize, const J: usize>(
         fetched = fetched.wrapping_add(ahead.step);
     }
     ahead.at = fetched;
-}
-
-/// For the input channels of a whole block and of the last one, in the order of their weights: the distances of a row of taps
-/// from its first number, in elements.
-fn tap_offsets(geometry: &Geometry, strides: Strides) -> Option<[Vec<u32>; 2]> {
-    let of = |count: usize| -> Option<Vec<u32>> {
-        let taps = (0..geometry.kernel[1]).flat_map(|tap| (0..count).map(move |channel| (tap, channel)));
-        let offset = |(tap, channel): (usize, usize)| {
-            u32::try_from(tap * geometry.dilation[1] * strides.position + channel * strides.channel).ok()
-        };
-        taps.map(offset).collect()
-    };
-    Some([of(INPUTS)?, of(geometry.channels_per_group() % INPUTS)?])
 }
 
 /// A convolution that these kernels may take.
@@ -303,9 +295,13 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let Convolution { x, weight, bias, geometry } = conv;
     let Some(places) = Places::of(&geometry) else { return false };
     let chain = Chain::behind(cx, cx.graph.node(id).outputs[0]);
-    let form = if form::is_row(cx, x) { Form::Rows } else { Form::Maps };
+    // The few channels of an image are not padded: the numbers of neighbouring taps lie one behind the other.
+    let form = match (form::is_row(cx, x), geometry.channels_in) {
+        (true, 1) => Form::Rows,
+        (true, 2..INPUTS) => Form::Pixels,
+        _ => Form::Maps,
+    };
     let strides = form.strides(Lengths::of(cx, x).expect("read above"), cx.lanes);
-    let Some(offsets) = tap_offsets(&geometry, strides) else { return false };
     let w = pack::direct(cx.constant(weight).expect("a constant, as read above"), &geometry);
     let (w, x) = (cx.filled(w), form::have(cx, x, form));
     let output = chain.output;
@@ -314,6 +310,6 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let y = form::make(cx, output, Form::Maps);
     let costs: Vec<usize> = (0..places.strips.len()).map(|strip| places.cost(strip)).collect();
     let pieces = Pieces::weighed(&costs, Blocks::of(geometry.channels_out).count(), geometry.work(1));
-    cx.push(Direct { x, strides, w, y, epilogue, geometry, places, offsets, pieces });
+    cx.push(Direct { x, strides, w, y, epilogue, geometry, places, pieces });
     true
 }

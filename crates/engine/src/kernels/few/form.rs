@@ -16,6 +16,8 @@ pub(crate) enum Form {
     Lanes,
     /// `[example][channel][position]`: as examples come in.
     Rows,
+    /// `[example][position][channel]`: the few channels of an image, side by side.
+    Pixels,
     /// `[example][position][channel]`, the channels padded to whole vectors; what lies in the padding is undefined.
     Maps,
 }
@@ -61,6 +63,7 @@ impl Form {
         match self {
             Form::Lanes => Strides { example: 1, channel: positions * lanes, position: lanes },
             Form::Rows => Strides { example: channels * positions, channel: positions, position: 1 },
+            Form::Pixels => Strides { example: channels * positions, channel: 1, position: channels },
             Form::Maps => {
                 let padded = lengths.padded();
                 Strides { example: positions * padded, channel: 1, position: padded }
@@ -83,7 +86,7 @@ impl Forms {
     fn len(&self, form: Form, lengths: Lengths) -> usize {
         match form {
             Form::Lanes => panic!("the lowering knows the lengths of lanes"),
-            Form::Rows => self.batch * lengths.channels * lengths.positions,
+            Form::Rows | Form::Pixels => self.batch * lengths.channels * lengths.positions,
             Form::Maps => self.batch * lengths.positions * lengths.padded(),
         }
     }

@@ -252,7 +252,7 @@ unsafe fn sum<S: Simd, const P: usize, const J: usize>(
     unsafe {
         let x: [*const f32; P] = std::array::from_fn(|p| x[p]);
         let mut sums = [[S::splat(0.0); J]; P];
-        products::<S, P, J>(&mut sums, &x, 0..inputs, u, width, ahead);
+        products::<S, P, J>(&mut sums, &x, inputs, u, width, ahead);
         for p in 0..P {
             for j in 0..J {
                 S::store(m.add(p * BLOCK + j * S::WIDTH), sums[p][j]);
