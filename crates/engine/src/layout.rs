@@ -7,6 +7,10 @@ use crate::kernels::memory::ALIGNMENT;
 /// The dimension whose length is the number of examples.
 pub(crate) const BATCH: &str = "batch";
 
+/// Rows whose starts are a multiple of this many elements apart meet in few sets of the first-level cache. Kernels of convolutions
+/// walk down the rows, so theirs are kept apart.
+const CROWDED: usize = 128;
+
 /// How a value lies in memory; every element is an `f32`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -59,7 +63,11 @@ impl Plain {
             [rows, rest @ ..] => (*rows, rest.iter().product()),
         };
         let (rows, cols) = if transposed { (cols, rows) } else { (rows, cols) };
-        Plain { shape, rows, cols, stride: cols.next_multiple_of(ALIGNMENT), transposed }
+        let mut stride = cols.next_multiple_of(ALIGNMENT);
+        if shape.len() > 2 && stride.is_multiple_of(CROWDED) {
+            stride += ALIGNMENT;
+        }
+        Plain { shape, rows, cols, stride, transposed }
     }
 
     /// Writes `tensor` to `memory`; the padding of the rows becomes zero.

@@ -99,6 +99,7 @@ pub(crate) struct Lowering<'g> {
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
+    derived: BTreeMap<Slot, Slot>,
     /// The steps so far, each with the name of the node it was made for.
     steps: Vec<(Box<dyn Step>, String)>,
     /// The node that is being lowered.
@@ -152,6 +153,7 @@ impl<'g> Lowering<'g> {
             buffers: Vec::new(),
             cuts: BTreeMap::new(),
             padded: BTreeMap::new(),
+            derived: BTreeMap::new(),
             steps: Vec::new(),
             current: None,
             live,
@@ -297,6 +299,16 @@ impl<'g> Lowering<'g> {
         (slot, true)
     }
 
+    /// Memory for what is computed of a weight, as it is before this batch's update, and whether it was made just now.
+    pub(crate) fn derived(&mut self, weight: Slot, len: usize) -> (Slot, bool) {
+        if let Some(&slot) = self.derived.get(&weight) {
+            return (slot, false);
+        }
+        let slot = self.temporary(len);
+        self.derived.insert(weight, slot);
+        (slot, true)
+    }
+
     /// Settles how `node` will be lowered when the walk reaches it.
     pub(crate) fn remember(
         &mut self,
@@ -409,8 +421,9 @@ fn fold_constants(graph: &Graph, live: &[bool]) -> BTreeMap<ValueId, Tensor> {
     constants
 }
 
-/// For each value: whether it is a weight that lies better with its columns as rows, because dense layers read
-/// it with `transB`. Its gradient and moments lie alike.
+/// For each value: whether it is a weight that lies better with its columns as rows: because dense layers read it with
+/// `transB`, or because it is a convolution's, whose kernels want the output channels of one tap side by side. Its
+/// gradient and moments lie alike.
 fn transposed_weights(graph: &Graph, users: &[Vec<NodeId>]) -> Vec<bool> {
     let mut transposed = vec![false; users.len()];
     for (_, node) in graph.nodes().filter(|(_, node)| is_update(node)) {
@@ -424,6 +437,20 @@ fn transposed_weights(graph: &Graph, users: &[Vec<NodeId>]) -> Vec<bool> {
                 .filter(|id| graph.ty(**id).shape.rank() == 2)
                 .for_each(|id| transposed[id.0 as usize] = true);
         }
+    }
+    for (_, node) in graph.nodes() {
+        let filters = match node.op_name() {
+            "Conv" | "ConvGradInput" => node.inputs[1],
+            "ConvGradWeight" => Some(node.outputs[0]),
+            _ => None,
+        };
+        filters.into_iter().for_each(|id| transposed[id.0 as usize] = true);
+    }
+    for (_, node) in graph.nodes().filter(|(_, node)| is_update(node)) {
+        let Some(weight) = node.inputs[0].filter(|id| transposed[id.0 as usize]) else { continue };
+        let shape = &graph.ty(weight).shape;
+        let all = node.inputs.iter().flatten().chain(&node.outputs);
+        all.filter(|id| graph.ty(**id).shape == *shape).for_each(|id| transposed[id.0 as usize] = true);
     }
     for (_, node) in graph.nodes().filter(|(_, node)| node.op_name() == "Gemm") {
         let Some(weight) = node.inputs[1] else { continue };

@@ -134,10 +134,9 @@ impl Program {
                     batch: Batch { feed, rows },
                     step: schedule.first_step + index as u64,
                     learning_rate: schedule.learning_rate,
-                    backwards: (turn + index) % 2 == 1,
                     failure: &failure,
                 };
-                self.run_batch(&cx, (thread, threads), &meeting, recorder);
+                self.run_batch(&cx, turn + index, (thread, threads), &meeting, recorder);
                 if thread == 0 && (cx.has_failed() || after(index, &self.memory) == Flow::Stop) {
                     // Takes effect after the next batch's first meeting at the latest on every thread alike:
                     // the others may already be inside the next batch, so that one is the last.
@@ -158,12 +157,13 @@ impl Program {
         }
     }
 
-    /// Computes one batch. The pieces of a step are independent; every other turn takes them backwards, so that the weights read last
+    /// Computes one batch. The pieces of a step are independent; every other `turn` takes them backwards, so that the weights read last
     /// are those read next: where they do not fit into a core's cache, a part of them is still there, and going round and round
     /// would find none.
     fn run_batch(
         &self,
         cx: &Context<'_>,
+        turn: usize,
         (thread, threads): (usize, usize),
         meeting: &Meeting,
         recorder: Option<&Recorder>,
@@ -175,9 +175,8 @@ impl Program {
             }
             let start = recorder.map(|_| Instant::now());
             let pieces = step.pieces().of_thread(thread, threads);
-            match cx.backwards {
-                false => pieces.for_each(|piece| step.run(piece, cx)),
-                true => pieces.rev().for_each(|piece| step.run(piece, cx)),
+            if !pieces.is_empty() {
+                step.run_all(pieces, turn % 2 == 1, cx);
             }
             if let (Some(spans), Some(start)) = (&mut spans, start) {
                 spans.note(start, Instant::now());

@@ -1,5 +1,6 @@
 //! Steps: what a program is made of.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use graph::GraphError;
@@ -29,6 +30,13 @@ pub(crate) trait Step: Send + Sync {
     }
     /// Computes one piece.
     fn run(&self, piece: usize, cx: &Context<'_>);
+    /// Computes pieces that follow each other, from the last to the first if `backwards`.
+    fn run_all(&self, pieces: Range<usize>, backwards: bool, cx: &Context<'_>) {
+        match backwards {
+            false => pieces.for_each(|piece| self.run(piece, cx)),
+            true => pieces.rev().for_each(|piece| self.run(piece, cx)),
+        }
+    }
 }
 
 /// A cut of `0..total` into pieces.
@@ -91,6 +99,11 @@ impl Pieces {
 
     pub(crate) fn range(&self, piece: usize) -> std::ops::Range<usize> {
         self.bounds[piece]..self.bounds[piece + 1]
+    }
+
+    /// What all pieces of a range hold together.
+    pub(crate) fn span(&self, pieces: Range<usize>) -> Range<usize> {
+        self.bounds[pieces.start]..self.bounds[pieces.end]
     }
 
     pub(crate) fn is_serial(&self) -> bool {
@@ -189,8 +202,6 @@ pub(crate) struct Context<'a> {
     pub(crate) step: u64,
     /// The learning rate of this step.
     pub(crate) learning_rate: f32,
-    /// Whether the pieces of a step are taken from the last to the first.
-    pub(crate) backwards: bool,
     /// The first operator that refused its inputs, if any did.
     pub(crate) failure: &'a Mutex<Option<GraphError>>,
 }
@@ -204,11 +215,6 @@ impl Context<'_> {
     /// Whether an operator refused its inputs.
     pub(crate) fn has_failed(&self) -> bool {
         self.failure.lock().expect("nothing panics while it holds the lock").is_some()
-    }
-
-    /// The piece that the thread computing `piece` takes next, if that is not its last.
-    pub(crate) fn piece_after(&self, piece: usize) -> Option<usize> {
-        if self.backwards { piece.checked_sub(1) } else { Some(piece + 1) }
     }
 
     /// Number of examples in this batch; the lanes beyond count for nothing.

@@ -1,12 +1,15 @@
 //! Convolutions with the batch in the lanes: every tap is one broadcast weight times vectors of examples, so
-//! stride, dilation, groups and map size cost no shuffles. Padding is zeros around a copy of the input.
+//! stride, dilation, groups and map size cost no shuffles.
+
+use std::ops::Range;
 
 use graph::{Node, NodeId, ValueId};
 
+use super::direct::{Meetings, Sum};
 use super::geometry::Geometry;
 use super::memory::Slot;
-use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products_at, row_blocks, zero};
+use super::winograd::{Tiles, transformed_weight};
+use super::winograd_conv::Parts;
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -71,23 +74,7 @@ pub(crate) fn padded_input(cx: &mut Lowering<'_>, x: ValueId, geometry: &Geometr
     padded
 }
 
-/// What the convolution kernels read and write.
-#[derive(Clone, Copy)]
-pub(super) struct Data<'a> {
-    pub(super) x: *const f32,
-    pub(super) w: *const f32,
-    /// Elements from one output channel's weights to the next's.
-    pub(super) w_stride: usize,
-    /// Null without bias.
-    pub(super) bias: *const f32,
-    pub(super) y: *mut f32,
-    pub(super) geometry: &'a Geometry,
-    pub(super) offsets: &'a [usize],
-    pub(super) lanes: usize,
-    pub(super) relu: bool,
-}
-
-/// `y[o][position][lane] = activation(b[o] + sum over taps of w[o][tap] x[tap's place][lane])`.
+/// `y[o][position][lane] = activation(b[o] + sum over taps of w[tap][o] x[tap's place][lane])`.
 struct Forward {
     x: Slot,
     w: Slot,
@@ -96,7 +83,7 @@ struct Forward {
     y: Slot,
     relu: bool,
     geometry: Geometry,
-    offsets: Vec<usize>,
+    meetings: Meetings,
     pieces: Pieces,
     lanes: usize,
 }
@@ -119,7 +106,7 @@ impl Step for Forward {
     fn access(&self) -> Vec<Access> {
         let mut access = vec![
             Access::read(self.x),
-            Access::read_own(self.w, &self.pieces, self.w_stride),
+            Access::read(self.w),
             Access::write_own(self.y, &self.pieces, self.geometry.positions() * self.lanes),
         ];
         access.extend(self.bias.map(Access::read));
@@ -127,83 +114,47 @@ impl Step for Forward {
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
-        let (from, to) = (range.start, range.end);
-        let data = Data {
-            x: cx.memory.at(self.x),
-            w: cx.memory.at(self.w),
-            w_stride: self.w_stride,
-            bias: self.bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias)),
-            y: cx.memory.at(self.y),
-            geometry: &self.geometry,
-            offsets: &self.offsets,
-            lanes: self.lanes,
-            relu: self.relu,
-        };
-        // SAFETY: the geometry was inferred from these buffers' shapes; output channels `from..to` are the piece's.
-        unsafe { dispatch!(cx.level => forward::<S>(data: Data<'_>, from: usize, to: usize)) };
+        self.run_all(piece..piece + 1, false, cx);
     }
-}
 
-#[inline(always)]
-unsafe fn forward<S: Simd>(data: Data<'_>, from: usize, to: usize) {
-    let geometry = data.geometry;
-    let [height, width] = geometry.padded();
-    let per_group = geometry.channels_out / geometry.groups;
-    let mut first = from;
-    while first < to {
-        // Output channels of one group read the same input channels.
-        let group = first / per_group;
-        let last = to.min((group + 1) * per_group);
-        for y in 0..geometry.output[0] {
-            for x in 0..geometry.output[1] {
-                let corner = (group * geometry.channels_per_group() * height + y * geometry.stride[0])
-                    * width
-                    + x * geometry.stride[1];
-                let position = y * geometry.output[1] + x;
-                // SAFETY: the window lies inside of the padded maps.
-                unsafe {
-                    let input = data.x.add(corner * data.lanes);
-                    lane_blocks!(S, data.lanes, lane, J => row_blocks!(S, first, last, channel, R => {
-                        forward_tile::<S, R, J>(data, input.add(lane), channel, position, lane)
-                    }));
-                }
-            }
-        }
-        first = last;
-    }
-}
-
-#[inline(always)]
-unsafe fn forward_tile<S: Simd, const R: usize, const J: usize>(
-    data: Data<'_>,
-    input: *const f32,
-    channel: usize,
-    position: usize,
-    lane: usize,
-) {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut tile = zero::<S, R, J>();
-        products_at::<S, R, J>(
-            &mut tile,
-            data.w.add(channel * data.w_stride),
-            data.w_stride,
-            input,
-            data.offsets,
-        );
-        for r in 0..R {
-            let bias = if data.bias.is_null() { 0.0 } else { *data.bias.add(channel + r) };
-            let at = ((channel + r) * data.geometry.positions() + position) * data.lanes + lane;
-            for j in 0..J {
-                let mut value = S::add(tile[r][j], S::splat(bias));
-                if data.relu {
-                    value = S::max(S::splat(0.0), value);
-                }
-                S::store(data.y.add(at + j * S::WIDTH), value);
+    /// Pieces are output channels. Those of one thread are computed together: they read the same input.
+    fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
+        let geometry = &self.geometry;
+        let (per_group, channels) = (geometry.channels_out / geometry.groups, geometry.channels_per_group());
+        let (x, w, y) = (cx.memory.at(self.x), cx.memory.at(self.w), cx.memory.at(self.y));
+        let bias: *const f32 = self.bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias));
+        let x_channel = geometry.input[0] * geometry.input[1] * self.lanes;
+        for (group, rows) in by_group(self.pieces.span(pieces), per_group) {
+            // SAFETY: the geometry was inferred from these buffers' shapes; the output channels are the pieces'.
+            unsafe {
+                let first = group * per_group;
+                let sum = Sum {
+                    x: x.add(group * channels * x_channel),
+                    x_channel,
+                    w: w.add(first),
+                    w_row: 1,
+                    w_channel: geometry.window() * self.w_stride,
+                    w_tap: self.w_stride,
+                    bias: if bias.is_null() { bias } else { bias.add(first) },
+                    relu: self.relu,
+                    y: y.add(first * geometry.positions() * self.lanes),
+                    channels,
+                    meetings: &self.meetings,
+                    lanes: self.lanes,
+                };
+                sum.run(rows.start, rows.end, cx.level);
             }
         }
     }
+}
+
+/// A range of channels cut into groups of `per_group`: each group's number, and its part counted from its first channel.
+pub(super) fn by_group(range: Range<usize>, per_group: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let groups = range.start / per_group..range.end.div_ceil(per_group);
+    groups.map(move |group| {
+        let first = group * per_group;
+        (group, range.start.max(first) - first..range.end.min(first + per_group) - first)
+    })
 }
 
 /// Lengths of a convolution from its node and values; `None` where no kernel fits.
@@ -215,6 +166,9 @@ pub(super) fn geometry_of(
     w: ValueId,
 ) -> Option<(Geometry, Plain)> {
     let Layout::Plain(plain) = cx.layout(w) else { return None };
+    if !plain.transposed {
+        return None;
+    }
     let kernel = plain.shape.get(2..)?.to_vec();
     let geometry = Geometry::of(node, &cx.feature_dims(x)?, &cx.feature_dims(y)?, &kernel)?;
     Some((geometry, plain))
@@ -244,12 +198,31 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let Some(conv) = Convolution::of(cx, node) else { return false };
     let relu = cx.only_user(node.outputs[0]).filter(|&user| cx.graph.node(user).op_name() == "Relu");
-    let output = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
-    let x = padded_input(cx, conv.x, &conv.geometry);
+    let output_value = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
+    relu.into_iter().for_each(|user| cx.done(user));
+    let x = cx.slot(conv.x);
+    if conv.geometry.suits_winograd() {
+        let (u, shape) = transformed_weight(cx, conv.w, conv.geometry.channels_in, conv.w_stride);
+        let Geometry { channels_in, channels_out, input, output, before, .. } = conv.geometry;
+        let parts = Parts {
+            name: format!("conv {channels_out} 3x3{}, winograd", if relu.is_some() { " + relu" } else { "" }),
+            x,
+            u,
+            shape,
+            backward: false,
+            bias: conv.bias,
+            relu: relu.is_some(),
+            y: cx.slot(output_value),
+            channels: [channels_in, channels_out],
+            tiles: Tiles { input, output, before },
+        };
+        parts.push(cx);
+        return true;
+    }
     let lanes = cx.lanes;
     let pieces = Pieces::of(conv.geometry.channels_out, conv.geometry.work(lanes));
-    cx.set_cut(output, pieces.scaled(conv.geometry.positions()));
-    let y = cx.slot(output);
+    cx.set_cut(output_value, pieces.scaled(conv.geometry.positions()));
+    let y = cx.slot(output_value);
     cx.push(Forward {
         x,
         w: conv.w,
@@ -257,11 +230,10 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
         bias: conv.bias,
         y,
         relu: relu.is_some(),
-        offsets: conv.geometry.tap_offsets(lanes),
+        meetings: Meetings::forward(&conv.geometry),
         geometry: conv.geometry,
         pieces,
         lanes,
     });
-    relu.into_iter().for_each(|user| cx.done(user));
     true
 }

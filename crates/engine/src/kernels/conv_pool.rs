@@ -18,6 +18,10 @@ pub(crate) const fn winner_len(lanes: usize) -> usize {
     lanes / 8
 }
 
+/// Up to so many input channels it pays to compute the four candidates side by side; with more, sums are long enough to be
+/// kept in memory.
+const FEW_CHANNELS: usize = 4;
+
 /// What both directions share.
 #[derive(Clone, Copy)]
 pub(crate) struct Maps<'a> {
@@ -27,7 +31,8 @@ pub(crate) struct Maps<'a> {
     pub(crate) y: *mut f32,
     pub(crate) winners: *mut f32,
     pub(crate) geometry: &'a Geometry,
-    pub(crate) offsets: &'a [usize],
+    /// Rows of the weight with the taps' places.
+    pub(crate) taps: &'a [(usize, usize)],
     pub(crate) pooled: [usize; 2],
     pub(crate) lanes: usize,
 }
@@ -63,7 +68,7 @@ struct Forward {
     y: Slot,
     winners: Slot,
     geometry: Geometry,
-    offsets: Vec<usize>,
+    taps: Vec<(usize, usize)>,
     pooled: [usize; 2],
     pieces: Pieces,
     lanes: usize,
@@ -83,7 +88,7 @@ impl Step for Forward {
         let positions = self.pooled[0] * self.pooled[1];
         let mut access = vec![
             Access::read(self.x),
-            Access::read_own(self.w, &self.pieces, self.w_stride),
+            Access::read(self.w),
             Access::write_own(self.y, &self.pieces, positions * self.lanes),
             Access::write_own(self.winners, &self.pieces, positions * winner_len(self.lanes)),
         ];
@@ -99,7 +104,7 @@ impl Step for Forward {
             y: cx.memory.at(self.y),
             winners: cx.memory.at(self.winners),
             geometry: &self.geometry,
-            offsets: &self.offsets,
+            taps: &self.taps,
             pooled: self.pooled,
             lanes: self.lanes,
         };
@@ -128,7 +133,7 @@ unsafe fn forward<S: Simd>(
         while channel < to {
             // SAFETY: the caller's.
             unsafe {
-                let w = w.add(channel * w_stride);
+                let w = w.add(channel);
                 if channel + 2 <= to {
                     forward_row::<S, 2>(maps, w, w_stride, bias, channel, y);
                 } else {
@@ -157,11 +162,11 @@ unsafe fn forward_row<S: Simd, const C: usize>(
             unsafe {
                 let input = maps.x.add(maps.corner(y, x) + lane);
                 let mut sums = [[S::splat(0.0); 4]; C];
-                for (tap, &offset) in maps.offsets.iter().enumerate() {
-                    let input = input.add(offset);
+                for &(row, place) in maps.taps {
+                    let input = input.add(place);
                     let mut factor = [S::splat(0.0); C];
                     for (c, factor) in factor.iter_mut().enumerate() {
-                        *factor = S::splat(*w.add(c * w_stride + tap));
+                        *factor = S::splat(*w.add(row * w_stride + c));
                     }
                     for candidate in 0..4 {
                         let value = S::load(input.add(candidates[candidate]));
@@ -253,7 +258,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let Some(chain) = chain(cx, node) else { return false };
     let Some(conv) = Convolution::of(cx, node) else { return false };
-    if conv.geometry.groups != 1 {
+    if conv.geometry.groups != 1 || conv.geometry.channels_in > FEW_CHANNELS {
         return false;
     }
     let pool_output = cx.graph.node(chain.pool).outputs[0];
@@ -268,7 +273,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let y = cx.slot(pool_output);
     let winners = cx.temporary(channels * positions * winner_len(lanes));
     let pieces = Pieces::of(channels, conv.geometry.work(lanes));
-    let offsets = conv.geometry.tap_offsets(lanes);
+    let taps = conv.geometry.taps_in_order(lanes);
     cx.set_cut(pool_output, pieces.scaled(positions));
     [id, chain.relu, chain.pool].into_iter().for_each(|node| cx.done(node));
     let Convolution { w, w_stride, bias, geometry, .. } = conv;
@@ -279,12 +284,12 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
             winners,
             w_stride,
             geometry: geometry.clone(),
-            offsets: offsets.clone(),
+            taps: taps.clone(),
             pooled,
             pieces: pieces.clone(),
         };
         cx.remember(pool_grad, move |cx, pool_grad| back.lower(cx, pool_grad, relu_grad));
     }
-    cx.push(Forward { x, w, w_stride, bias, y, winners, geometry, offsets, pooled, pieces, lanes });
+    cx.push(Forward { x, w, w_stride, bias, y, winners, geometry, taps, pooled, pieces, lanes });
     true
 }

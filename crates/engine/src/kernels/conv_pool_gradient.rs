@@ -25,7 +25,7 @@ struct WeightGradient {
     /// Running sums, one vector per tap and one for the bias, for each channel.
     sums: Slot,
     geometry: Geometry,
-    offsets: Vec<usize>,
+    taps: Vec<(usize, usize)>,
     pooled: [usize; 2],
     pieces: Pieces,
     lanes: usize,
@@ -50,7 +50,7 @@ impl Step for WeightGradient {
             Access::read_own(self.y, &self.pieces, positions * self.lanes),
             Access::read_own(self.dy, &self.pieces, positions * self.lanes),
             Access::read_own(self.winners, &self.pieces, positions * winner_len(self.lanes)),
-            Access::write_own(self.dw, &self.pieces, self.w_stride),
+            Access::write(self.dw),
             Access::write_own(self.sums, &self.pieces, SUMS * 16),
         ];
         access.extend(self.db.map(|db| Access::write_own(db, &self.pieces, 1)));
@@ -65,7 +65,7 @@ impl Step for WeightGradient {
             y: cx.memory.at(self.y),
             winners: cx.memory.at(self.winners),
             geometry: &self.geometry,
-            offsets: &self.offsets,
+            taps: &self.taps,
             pooled: self.pooled,
             lanes: self.lanes,
         };
@@ -95,15 +95,15 @@ struct Result {
 
 #[inline(always)]
 unsafe fn weight_gradient<S: Simd>(maps: Maps<'_>, result: Result, from: usize, to: usize) {
-    for (block, offsets) in maps.offsets.chunks(TAP_BLOCK).enumerate() {
-        let first = block * TAP_BLOCK;
+    for (block, taps) in maps.taps.chunks(TAP_BLOCK).enumerate() {
+        let bias = block == 0;
         // SAFETY: the caller's.
         unsafe {
-            match <&[usize; TAP_BLOCK]>::try_from(offsets) {
-                Ok(offsets) => tap_block::<S, TAP_BLOCK>(maps, result, offsets, first, from, to),
+            match <&[(usize, usize); TAP_BLOCK]>::try_from(taps) {
+                Ok(taps) => tap_block::<S, TAP_BLOCK>(maps, result, taps, bias, from, to),
                 Err(_) => {
-                    for (tap, &offset) in offsets.iter().enumerate() {
-                        tap_block::<S, 1>(maps, result, &[offset], first + tap, from, to);
+                    for (at, &tap) in taps.iter().enumerate() {
+                        tap_block::<S, 1>(maps, result, &[tap], bias && at == 0, from, to);
                     }
                 }
             }
@@ -111,14 +111,14 @@ unsafe fn weight_gradient<S: Simd>(maps: Maps<'_>, result: Result, from: usize, 
     }
 }
 
-/// The gradients of `T` taps from `first` on of the channels `from..to`: rows of positions outside, channels
+/// The gradients of `T` taps, and of the bias if `with_bias`, of the channels `from..to`: rows of positions outside, channels
 /// inside, so that the few input rows a row of positions reads stay in the first-level cache.
 #[inline(always)]
 unsafe fn tap_block<S: Simd, const T: usize>(
     maps: Maps<'_>,
     result: Result,
-    offsets: &[usize; T],
-    first: usize,
+    block: &[(usize, usize); T],
+    with_bias: bool,
     from: usize,
     to: usize,
 ) {
@@ -137,7 +137,7 @@ unsafe fn tap_block<S: Simd, const T: usize>(
                     *tap = S::load(sums(channel, index));
                 }
                 let mut bias = S::load(sums(channel, T));
-                gradient_row::<S, T>(maps, result.dy, offsets, channel, y, &mut taps, &mut bias);
+                gradient_row::<S, T>(maps, result.dy, block, channel, y, &mut taps, &mut bias);
                 for (index, tap) in taps.iter().enumerate() {
                     S::store(sums(channel, index), *tap);
                 }
@@ -146,10 +146,10 @@ unsafe fn tap_block<S: Simd, const T: usize>(
         }
         for channel in from..to {
             for index in 0..T {
-                *result.dw.add(channel * result.w_stride + first + index) =
+                *result.dw.add(block[index].0 * result.w_stride + channel) =
                     S::sum(S::load(sums(channel, index)));
             }
-            if first == 0 && !result.db.is_null() {
+            if with_bias && !result.db.is_null() {
                 *result.db.add(channel) = S::sum(S::load(sums(channel, T)));
             }
         }
@@ -160,7 +160,7 @@ unsafe fn tap_block<S: Simd, const T: usize>(
 unsafe fn gradient_row<S: Simd, const T: usize>(
     maps: Maps<'_>,
     dy: *const f32,
-    offsets: &[usize; T],
+    block: &[(usize, usize); T],
     channel: usize,
     y: usize,
     taps: &mut [S::V; T],
@@ -185,7 +185,7 @@ unsafe fn gradient_row<S: Simd, const T: usize>(
                     let input = input.add(candidates[candidate]);
                     for tap in 0..T {
                         taps[tap] =
-                            S::mul_add(spread[candidate], S::load(input.add(offsets[tap])), taps[tap]);
+                            S::mul_add(spread[candidate], S::load(input.add(block[tap].1)), taps[tap]);
                     }
                 }
             }
@@ -251,7 +251,7 @@ impl Step for Unpool {
             y: cx.memory.at(self.y),
             winners: cx.memory.at(self.winners),
             geometry: &self.geometry,
-            offsets: &[],
+            taps: &[],
             pooled: self.pooled,
             lanes: self.lanes,
         };
@@ -298,7 +298,7 @@ pub(crate) struct Back {
     pub(crate) winners: Slot,
     pub(crate) w_stride: usize,
     pub(crate) geometry: Geometry,
-    pub(crate) offsets: Vec<usize>,
+    pub(crate) taps: Vec<(usize, usize)>,
     pub(crate) pooled: [usize; 2],
     pub(crate) pieces: Pieces,
 }
@@ -310,7 +310,7 @@ impl Back {
         let dy = cx.slot(node.inputs[0].expect("required"));
         let spread = cx.graph.node(relu_grad).outputs[0];
         let lanes = cx.lanes;
-        let Back { x, y, winners, w_stride, geometry, offsets, pooled, pieces } = self;
+        let Back { x, y, winners, w_stride, geometry, taps, pooled, pieces } = self;
         let users = cx.users(spread).to_vec();
         let named = |cx: &Lowering<'_>, name: &str| {
             users.iter().copied().find(|&user| cx.graph.node(user).op_name() == name)
@@ -334,7 +334,7 @@ impl Back {
                 db,
                 sums,
                 geometry: geometry.clone(),
-                offsets: offsets.clone(),
+                taps: taps.clone(),
                 pooled: *pooled,
                 pieces: pieces.clone(),
                 lanes,

@@ -3,6 +3,17 @@
 use graph::ops::window::{Window, WindowAxis, WindowSettings};
 use graph::{Attribute, Node};
 
+/// Input channels whose products are added up tap by tap before the next channels' are: the order of every sum of a
+/// convolution. It decides the last digits of results, so it is the same in all kernels.
+pub(crate) const CHANNEL_BLOCK: usize = 8;
+
+/// A tap of a window along one axis, with the place that it meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) tap: usize,
+    pub(crate) source: usize,
+}
+
 /// Maps in, windows, maps out. One-dimensional maps are maps of height 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Geometry {
@@ -84,40 +95,75 @@ impl Geometry {
         self.output[0] * self.output[1]
     }
 
-    /// Whether Winograd's F(2×2, 3×3) is worth it: 16 products for each 2×2 tile of outputs at most 0.7 times those of the taps inside
-    /// of the map, in windows of 3×3 next to each other over channels that fill vectors.
-    pub(crate) fn suits_winograd(&self) -> bool {
-        let plain =
-            self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1;
-        let tiles = self.output[0].div_ceil(2) * self.output[1].div_ceil(2);
-        let valid = |axis: usize| -> usize {
-            let inside = |output: usize, tap: &usize| {
-                (self.before[axis]..self.before[axis] + self.input[axis]).contains(&(output + tap))
-            };
-            (0..self.output[axis]).map(|output| (0..3).filter(|tap| inside(output, tap)).count()).sum()
-        };
-        plain && self.channels_in.min(self.channels_out) >= 16 && 160 * tiles <= 7 * valid(0) * valid(1)
-    }
-
-    /// For each tap of an output channel, in the order of its weights, the distance in the padded input from the
-    /// window's first element of the group's first channel, in elements.
-    pub(crate) fn tap_offsets(&self, lanes: usize) -> Vec<usize> {
+    /// For each tap of an output channel, in the order in which kernels add their products up, the row of the weight
+    /// and the distance in the padded input from the window's first element of the group's first channel, in elements.
+    pub(crate) fn taps_in_order(&self, lanes: usize) -> Vec<(usize, usize)> {
         let [height, width] = self.padded();
-        let mut offsets = Vec::with_capacity(self.taps());
-        for channel in 0..self.channels_per_group() {
-            for y in 0..self.kernel[0] {
-                for x in 0..self.kernel[1] {
-                    let (row, column) = (y * self.dilation[0], x * self.dilation[1]);
-                    offsets.push(((channel * height + row) * width + column) * lanes);
+        let (channels, window) = (self.channels_per_group(), self.window());
+        let mut taps = Vec::with_capacity(self.taps());
+        for first in (0..channels).step_by(CHANNEL_BLOCK) {
+            for tap in 0..window {
+                let (row, column) =
+                    (tap / self.kernel[1] * self.dilation[0], tap % self.kernel[1] * self.dilation[1]);
+                for channel in first..channels.min(first + CHANNEL_BLOCK) {
+                    let place = ((channel * height + row) * width + column) * lanes;
+                    taps.push((channel * window + tap, place));
                 }
             }
         }
-        offsets
+        taps
+    }
+
+    /// Taps of one input channel.
+    pub(crate) fn window(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// For every output position along each axis, the taps that lie inside of the input.
+    pub(crate) fn windows(&self) -> [Vec<Vec<Tap>>; 2] {
+        [0, 1].map(|axis| {
+            let inside = |place: usize, tap: usize| {
+                let source = place * self.stride[axis] + tap * self.dilation[axis];
+                let source = source.checked_sub(self.before[axis])?;
+                (source < self.input[axis]).then_some(Tap { tap, source })
+            };
+            let taps = |place| (0..self.kernel[axis]).filter_map(|tap| inside(place, tap)).collect();
+            (0..self.output[axis]).map(taps).collect()
+        })
+    }
+
+    /// For every input place along each axis, the taps that read it, each with the output position that does.
+    pub(crate) fn readers(&self) -> [Vec<Vec<Tap>>; 2] {
+        [0, 1].map(|axis| {
+            let reader = |place: usize, tap: usize| {
+                let start = (place + self.before[axis]).checked_sub(tap * self.dilation[axis])?;
+                let source = start / self.stride[axis];
+                let reads = start % self.stride[axis] == 0 && source < self.output[axis];
+                reads.then_some(Tap { tap, source })
+            };
+            let taps = |place| (0..self.kernel[axis]).filter_map(|tap| reader(place, tap)).collect();
+            (0..self.input[axis]).map(taps).collect()
+        })
+    }
+
+    /// Pairs of an output position and a tap that lies inside of the input: the products of one weight.
+    pub(crate) fn products(&self) -> usize {
+        self.windows().iter().map(|axis| axis.iter().map(Vec::len).sum::<usize>()).product()
+    }
+
+    /// Whether it is computed by Winograd's F(2×2, 3×3): where that saves at least three in ten of the products. A function
+    /// of the lengths alone, since it decides the last digits of results.
+    pub(crate) fn suits_winograd(&self) -> bool {
+        let form = self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1];
+        let wide = self.groups == 1 && self.channels_in >= 16 && self.channels_out >= 16;
+        let near = self.before.iter().chain(&self.after).all(|&pad| pad <= 2);
+        let tiles: usize = self.output.iter().map(|length| length.div_ceil(2)).product();
+        form && wide && near && 10 * 16 * tiles <= 7 * self.products()
     }
 
     /// Floating-point operations of one pass over all weights, positions and lanes.
     pub(crate) fn work(&self, lanes: usize) -> usize {
-        2 * self.channels_out * self.taps() * self.positions() * lanes
+        2 * self.channels_out * self.channels_per_group() * self.products() * lanes
     }
 }
 
@@ -132,4 +178,41 @@ pub(crate) fn window_of(node: &Node, kernel: &[usize], input: &[usize]) -> Optio
 pub(crate) fn declared(node: &Node, name: &str) -> Option<Attribute> {
     let known = node.op.schema().attributes.iter().any(|attribute| attribute.name == name);
     if known { node.attribute(name) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A square convolution of stride 1 with padding 1.
+    fn square(channels: usize, side: usize) -> Geometry {
+        Geometry {
+            channels_in: channels,
+            channels_out: channels,
+            groups: 1,
+            input: [side; 2],
+            output: [side; 2],
+            kernel: [3; 2],
+            stride: [1; 2],
+            dilation: [1; 2],
+            before: [1; 2],
+            after: [1; 2],
+        }
+    }
+
+    #[test]
+    fn winograd_where_it_saves_products() {
+        let sides = [56, 14, 8, 5, 4, 3, 2].map(|side| square(64, side).suits_winograd());
+        // At 7 x 7 and below 4 x 4 the edges leave so few taps that the direct sum is as short.
+        assert_eq!(sides, [true, true, true, false, true, false, false]);
+        assert!(!square(64, 7).suits_winograd());
+        assert!(!square(8, 56).suits_winograd());
+        assert!(!Geometry { stride: [2; 2], output: [28; 2], ..square(64, 56) }.suits_winograd());
+    }
+
+    #[test]
+    fn only_products_inside_of_the_map_are_counted() {
+        assert_eq!(square(1, 2).products(), 16);
+        assert_eq!(square(1, 4).products(), 100);
+    }
 }

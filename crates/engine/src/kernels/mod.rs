@@ -15,9 +15,11 @@ pub(crate) mod conv;
 pub(crate) mod conv_gradient;
 pub(crate) mod conv_pool;
 pub(crate) mod conv_pool_gradient;
+pub(crate) mod conv_weight_gradient;
 pub(crate) mod denormal;
 pub(crate) mod dense;
 pub(crate) mod dense_gradient;
+pub(crate) mod direct;
 pub(crate) mod distillation;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
@@ -26,6 +28,7 @@ pub(crate) mod features;
 pub(crate) mod few;
 pub(crate) mod gather_features;
 pub(crate) mod geometry;
+pub(crate) mod grouped_weight_gradient;
 pub(crate) mod live_lanes;
 pub(crate) mod load;
 pub(crate) mod loss;
@@ -37,6 +40,9 @@ pub(crate) mod simd;
 pub(crate) mod softmax;
 pub(crate) mod tile;
 pub(crate) mod update;
+pub(crate) mod winograd;
+pub(crate) mod winograd_conv;
+pub(crate) mod winograd_weight_gradient;
 
 use graph::NodeId;
 use memory::{Memory, Slot};
@@ -60,7 +66,7 @@ const KERNELS: &[(&str, Lower)] = &[
     ("Conv", conv_pool::lower),
     ("Conv", conv::lower),
     ("ConvGradInput", conv_gradient::lower_input_gradient),
-    ("ConvGradWeight", conv_gradient::lower_weight_gradient),
+    ("ConvGradWeight", conv_weight_gradient::lower),
     ("MaxPool", max_pool::lower),
     ("MaxPoolGrad", max_pool::lower_gradient),
     ("GlobalMaxPool", max_pool::lower),

@@ -49,33 +49,71 @@ pub(crate) unsafe fn products<S: Simd, const R: usize, const J: usize>(
     }
 }
 
-/// As [`products`], with the vectors at `x + offsets[s]` and consecutive numbers `a[r * a_row + s]`.
+/// As [`products`] with `a_row = 1`; asks for the line of `a` behind each that is read, which the next rows will want.
 ///
 /// # Safety
 ///
-/// All those elements can be read.
+/// As [`products`].
 #[inline(always)]
-pub(crate) unsafe fn products_at<S: Simd, const R: usize, const J: usize>(
+pub(crate) unsafe fn products_ahead<S: Simd, const R: usize, const J: usize>(
     tile: &mut Tile<S::V, R, J>,
     a: *const f32,
-    a_row: usize,
+    a_step: usize,
     x: *const f32,
-    offsets: &[usize],
+    x_step: usize,
+    steps: usize,
 ) {
-    for (step, &offset) in offsets.iter().enumerate() {
-        // SAFETY: the caller's.
+    let mut a = a;
+    let mut x = x;
+    for _ in 0..steps {
+        // SAFETY: the caller's; what is asked for is not read.
         unsafe {
+            S::prefetch(a.wrapping_add(16));
             let mut factor = [S::splat(0.0); R];
             for (row, factor) in factor.iter_mut().enumerate() {
-                *factor = S::splat(*a.add(row * a_row + step));
+                *factor = S::splat(*a.add(row));
             }
             for j in 0..J {
-                let column = S::load(x.add(offset + j * S::WIDTH));
+                let column = S::load(x.add(j * S::WIDTH));
                 for row in 0..R {
                     tile[row][j] = S::mul_add(column, factor[row], tile[row][j]);
                 }
             }
         }
+        a = a.wrapping_add(a_step);
+        x = x.wrapping_add(x_step);
+    }
+}
+
+/// As [`products`], with the consecutive numbers of row `r` from `a[r]` on.
+///
+/// # Safety
+///
+/// All those elements can be read.
+#[inline(always)]
+pub(crate) unsafe fn products_from<S: Simd, const R: usize, const J: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    a: [*const f32; R],
+    x: *const f32,
+    x_step: usize,
+    steps: usize,
+) {
+    let mut x = x;
+    for step in 0..steps {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut factor = [S::splat(0.0); R];
+            for (row, factor) in factor.iter_mut().enumerate() {
+                *factor = S::splat(*a[row].add(step));
+            }
+            for j in 0..J {
+                let column = S::load(x.add(j * S::WIDTH));
+                for row in 0..R {
+                    tile[row][j] = S::mul_add(column, factor[row], tile[row][j]);
+                }
+            }
+        }
+        x = x.wrapping_add(x_step);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Convolutions of a few examples: a tile is up to twelve positions by two vectors of output channels, fed by one broadcast
 //! number per position and one vector of weights per vector of channels.
 
+use std::ops::Range;
+
 use graph::{NodeId, ValueId};
 
 use super::ahead::Ahead;
@@ -50,7 +52,12 @@ impl Step for Direct {
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
+        self.run_all(piece..piece + 1, false, cx);
+    }
+
+    /// The strips of all pieces one after the other, so that it is known which weights are next.
+    fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
+        let range = self.pieces.span(pieces);
         let (from, to) = (range.start, range.end);
         let job = Job {
             x: cx.memory.at(self.x),
@@ -61,12 +68,8 @@ impl Step for Direct {
             geometry: &self.geometry,
             places: &self.places,
             examples: cx.live(),
-            next: cx
-                .piece_after(piece)
-                .filter(|&next| next < self.pieces.count())
-                .map(|next| self.pieces.range(next).start),
         };
-        // SAFETY: the geometry was inferred from these buffers' shapes; the strips `from..to` are the piece's.
+        // SAFETY: the geometry was inferred from these buffers' shapes; the strips `from..to` are the pieces'.
         unsafe { dispatch!(cx.level => strips::<S>(job: Job<'_>, from: usize, to: usize)) };
     }
 }
@@ -82,8 +85,6 @@ struct Job<'a> {
     geometry: &'a Geometry,
     places: &'a Places,
     examples: usize,
-    /// The strip that is likely to be computed after these.
-    next: Option<usize>,
 }
 
 #[inline(always)]
@@ -95,8 +96,7 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
         let block = first / count;
         let last = to.min((block + 1) * count);
         let width = blocks.width(block);
-        let following = if last < to { Some(last) } else { job.next };
-        let mut ahead = ahead_of(job, block, following);
+        let mut ahead = if last < to { ahead_of(job, block + 1) } else { Ahead::nothing(job.w) };
         for example in 0..job.examples {
             for strip in first - block * count..last - block * count {
                 let strip = &job.places.strips[strip];
@@ -118,12 +118,9 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
     }
 }
 
-/// What is fetched while a block of output channels is computed: the weights of the block of the strip `following`.
-fn ahead_of(job: Job<'_>, block: usize, following: Option<usize>) -> Ahead {
-    let (count, geometry) = (job.places.strips.len(), job.geometry);
-    let Some(next) = following.map(|strip| strip / count).filter(|&next| next != block) else {
-        return Ahead::nothing(job.w);
-    };
+/// What is fetched while the block before `next` is computed: the weights of `next`.
+fn ahead_of(job: Job<'_>, next: usize) -> Ahead {
+    let geometry = job.geometry;
     let blocks = Blocks::of(geometry.channels_out);
     let start = next * BLOCK * geometry.taps();
     let products = job.places.taps() * geometry.channels_per_group() * job.examples;
@@ -306,7 +303,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (w, x) = (cx.filled(w), form::have(cx, x, form));
     let output = chain.output;
     let bias = bias.and_then(|bias| cx.constant(bias)).cloned();
-    let epilogue = chain.lower(cx, bias.as_ref());
+    let epilogue = chain.lower_sum(cx, bias.as_ref());
     let y = form::make(cx, output, Form::Maps);
     let costs: Vec<usize> = (0..places.strips.len()).map(|strip| places.cost(strip)).collect();
     let pieces = Pieces::weighed(&costs, Blocks::of(geometry.channels_out).count(), geometry.work(1));

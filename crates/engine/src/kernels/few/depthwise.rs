@@ -126,7 +126,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let x = form::have(cx, x, Form::Maps);
     let output = chain.output;
     let bias = bias.and_then(|bias| cx.constant(bias)).cloned();
-    let epilogue = chain.lower(cx, bias.as_ref());
+    let epilogue = chain.lower_sum(cx, bias.as_ref());
     let y = form::make(cx, output, Form::Maps);
     let costs: Vec<usize> = (0..places.strips.len()).map(|strip| places.cost(strip)).collect();
     let pieces = Pieces::weighed(&costs, 1, geometry.work(1) * 4);

@@ -84,10 +84,21 @@ impl Chain {
         true
     }
 
-    /// Marks the nodes as taken and gives the epilogue they are; `bias` has a number per channel.
-    pub(super) fn lower(self, cx: &mut Lowering<'_>, bias: Option<&Tensor>) -> Epilogue {
+    /// As [`Chain::lower`], behind a convolution. Without bias zeros are added, as the kernels for many examples do: that makes
+    /// zeros of both signs one.
+    pub(super) fn lower_sum(self, cx: &mut Lowering<'_>, bias: Option<&Tensor>) -> Epilogue {
+        let channels = Lengths::of(cx, self.output).expect("maps have a row per example").channels;
+        let numbers = match bias.map(|bias| bias.cast(DType::F32)) {
+            Some(bias) => padded(bias.values::<f32>().iter().copied()),
+            None => padded((0..channels).map(|_| 0.0)),
+        };
+        self.lower(cx, Some(numbers))
+    }
+
+    /// Marks the nodes as taken and gives the epilogue they are; `bias` has a number per padded channel.
+    pub(super) fn lower(self, cx: &mut Lowering<'_>, bias: Option<Vec<f32>>) -> Epilogue {
         let channels = Lengths::of(cx, self.output).expect("maps have a row per example").padded();
-        let bias = bias.map(|bias| cx.filled(padded(bias.cast(DType::F32).values::<f32>().iter().copied())));
+        let bias = bias.map(|bias| cx.filled(bias));
         let norm = self.norm.map(|numbers| cx.filled(numbers));
         let residual = self.residual.map(|value| form::have(cx, value, Form::Maps));
         self.nodes.into_iter().for_each(|node| cx.done(node));

@@ -2,13 +2,13 @@
 
 use tensor::{DType, Tensor};
 
-use crate::kernels::geometry::Geometry;
+use crate::kernels::geometry::{CHANNEL_BLOCK, Geometry};
 use crate::kernels::memory::ALIGNMENT;
 
 /// Output channels of a block: two of the widest vectors.
 pub(super) const BLOCK: usize = 2 * ALIGNMENT;
 /// Input channels that are summed before the next tap is: sums run over blocks of them, then taps, then channels.
-pub(super) const INPUTS: usize = 16;
+pub(super) const INPUTS: usize = CHANNEL_BLOCK;
 
 /// Output channels of a map, padded to whole vectors, in blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! block of output channels, so that each weight is read from memory once, with the input transformed in a step of its own.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use graph::NodeId;
 
@@ -69,23 +70,28 @@ impl Step for Multiply {
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
+        self.run_all(piece..piece + 1, false, cx);
+    }
+
+    /// Pieces that follow each other share the room of the first, and know which weights are next.
+    fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         match self.source {
-            Source::Map { x, room } => self.by_group(piece, x, room, cx),
-            Source::Transformed { v } => self.by_block(piece, v, cx),
+            Source::Map { x, room } => self.by_group(pieces, x, room, cx),
+            Source::Transformed { v } => self.by_block(self.pieces.span(pieces), v, cx),
         }
     }
 }
 
 impl Multiply {
     /// All blocks for one group after another.
-    fn by_group(&self, piece: usize, x: Slot, room: Slot, cx: &Context<'_>) {
+    fn by_group(&self, pieces: Range<usize>, x: Slot, room: Slot, cx: &Context<'_>) {
         let tiles = &self.tiles;
         for example in 0..cx.live() {
-            for group in self.pieces.range(piece) {
+            for group in self.pieces.span(pieces.clone()) {
                 // SAFETY: the geometry was inferred from these buffers' shapes; the room is the piece's.
                 unsafe {
                     let x = cx.memory.at(x).add(example * tiles.map_len()).cast_const();
-                    let v = cx.memory.at(room).add(piece * tiles.group_len());
+                    let v = cx.memory.at(room).add(pieces.start * tiles.group_len());
                     dispatch!(cx.level => transform_group::<S>(tiles: &Tiles, x: *const f32, v: *mut f32, group: usize));
                     for block in 0..Blocks::of(tiles.geometry.channels_out).count() {
                         let mut ahead = Ahead::nothing(v);
@@ -97,18 +103,15 @@ impl Multiply {
     }
 
     /// All groups for one block after another; meanwhile, the next block's weights are fetched.
-    fn by_block(&self, piece: usize, v: Slot, cx: &Context<'_>) {
-        let (tiles, range) = (&self.tiles, self.pieces.range(piece));
-        let after = cx.piece_after(piece).filter(|&next| next < self.pieces.count());
-        let mut first = range.start;
+    fn by_block(&self, range: Range<usize>, v: Slot, cx: &Context<'_>) {
+        let (tiles, mut first) = (&self.tiles, range.start);
         while first < range.end {
             let block = first / tiles.groups;
             let last = range.end.min((block + 1) * tiles.groups);
-            let following =
-                if last < range.end { Some(last) } else { after.map(|next| self.pieces.range(next).start) };
-            let following = following.map(|item| item / tiles.groups).filter(|&next| next != block);
-            let mut ahead =
-                following.map_or(Ahead::nothing(cx.memory.at(v)), |next| self.ahead(next, last - first, cx));
+            let mut ahead = match last < range.end {
+                true => self.ahead(block + 1, last - first, cx),
+                false => Ahead::nothing(cx.memory.at(v)),
+            };
             for example in 0..cx.live() {
                 for group in first - block * tiles.groups..last - block * tiles.groups {
                     let group_at = (example * tiles.groups + group) * tiles.group_len();
@@ -304,7 +307,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     };
     let output = chain.output;
     let bias = bias.and_then(|bias| cx.constant(bias)).cloned();
-    let epilogue = chain.lower(cx, bias.as_ref());
+    let epilogue = chain.lower_sum(cx, bias.as_ref());
     let y = form::make(cx, output, Form::Maps);
     cx.push(Multiply { source, u, y, epilogue, tiles, pieces });
     true

@@ -1,0 +1,282 @@
+//! Convolutions by Winograd's F(2×2, 3×3) with the batch in the lanes, forwards and, with the window mirrored and the
+//! channels exchanged, backwards to the input.
+
+use std::ops::Range;
+
+use super::memory::Slot;
+use super::simd::{Simd, dispatch};
+use super::tile::{lane_blocks, products, products_ahead, row_blocks, zero};
+use super::winograd::{PRODUCTS, Tiles, Transformed, mirrored, output};
+use crate::lower::Lowering;
+use crate::step::{Access, Context, Pieces, Step};
+
+/// Elements that the transformed inputs and the products of the tiles that are worked on together may take: they stay in
+/// a core's second-level cache.
+const ROOM: usize = 384 * 1024;
+/// Lanes that are worked on together.
+const LANES: usize = 32;
+/// Channels that are summed before the next: one tile's transformed inputs stay in the first-level cache.
+const CHANNELS: usize = 256;
+
+/// `y = activation(bias + convolution of x)`; see [`super::winograd`].
+pub(super) struct WinogradConv {
+    pub(super) name: String,
+    pub(super) x: Slot,
+    /// Transformed weights.
+    pub(super) u: Slot,
+    pub(super) shape: Transformed,
+    /// Whether the sum runs over the weight's output channels, backwards.
+    pub(super) backward: bool,
+    pub(super) bias: Option<Slot>,
+    pub(super) relu: bool,
+    pub(super) y: Slot,
+    /// Channels of `x`, which are summed, and of `y`.
+    pub(super) channels: [usize; 2],
+    pub(super) tiles: Tiles,
+    pub(super) lanes: usize,
+    room: Slot,
+    together: usize,
+    pieces: Pieces,
+}
+
+/// What a [`WinogradConv`] is made of.
+pub(super) struct Parts {
+    pub(super) name: String,
+    pub(super) x: Slot,
+    pub(super) u: Slot,
+    pub(super) shape: Transformed,
+    pub(super) backward: bool,
+    pub(super) bias: Option<Slot>,
+    pub(super) relu: bool,
+    pub(super) y: Slot,
+    pub(super) channels: [usize; 2],
+    pub(super) tiles: Tiles,
+}
+
+impl Parts {
+    /// Adds the step.
+    pub(super) fn push(self, cx: &mut Lowering<'_>) {
+        let Parts { name, x, u, shape, backward, bias, relu, y, channels, tiles } = self;
+        let lanes = cx.lanes;
+        let of_tile = PRODUCTS * (channels[0] + channels[1]) * LANES.min(lanes);
+        let together = (ROOM / of_tile).clamp(1, tiles.count());
+        let work = 2 * PRODUCTS * channels[0] * channels[1] * tiles.count() * lanes;
+        let pieces = Pieces::of(tiles.count(), work);
+        let room = cx.temporary(pieces.count() * together * of_tile);
+        cx.push(WinogradConv {
+            name,
+            x,
+            u,
+            shape,
+            backward,
+            bias,
+            relu,
+            y,
+            channels,
+            tiles,
+            lanes,
+            room,
+            together,
+            pieces,
+        });
+    }
+}
+
+impl Step for WinogradConv {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn operations(&self) -> u64 {
+        (2 * PRODUCTS * self.channels[0] * self.channels[1] * self.tiles.count() * self.lanes) as u64
+    }
+
+    fn access(&self) -> Vec<Access> {
+        let mut access =
+            vec![Access::read(self.x), Access::read(self.u), Access::write(self.y), Access::write(self.room)];
+        access.extend(self.bias.map(Access::read));
+        access
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        self.run_all(piece..piece + 1, false, cx);
+    }
+
+    /// Pieces are tiles. Those of one thread share the room of the first.
+    fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
+        let of_tile = PRODUCTS * (self.channels[0] + self.channels[1]) * LANES.min(self.lanes);
+        let tiles = self.pieces.span(pieces.clone());
+        let (from, to) = (tiles.start, tiles.end);
+        // SAFETY: the room holds as much for every piece; this piece's is nobody else's.
+        let room = unsafe { cx.memory.at(self.room).add(pieces.start * self.together * of_tile) };
+        let data = Data {
+            x: cx.memory.at(self.x),
+            u: cx.memory.at(self.u),
+            shape: self.shape,
+            backward: self.backward,
+            bias: self.bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias)),
+            relu: self.relu,
+            y: cx.memory.at(self.y),
+            channels: self.channels,
+            tiles: self.tiles,
+            lanes: self.lanes,
+            room,
+            together: self.together,
+        };
+        // SAFETY: the lengths were inferred from these buffers' shapes; the tiles `from..to` of `y` are the pieces'.
+        unsafe { dispatch!(cx.level => all_tiles::<S>(data: Data, from: usize, to: usize)) };
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Data {
+    x: *const f32,
+    u: *const f32,
+    shape: Transformed,
+    backward: bool,
+    bias: *const f32,
+    relu: bool,
+    y: *mut f32,
+    channels: [usize; 2],
+    tiles: Tiles,
+    lanes: usize,
+    room: *mut f32,
+    together: usize,
+}
+
+impl Data {
+    /// Where the transformed inputs of a product of a tile start: `[product][tile][channel][lane]`.
+    #[inline(always)]
+    fn inputs(&self, product: usize, tile: usize, lanes: usize) -> usize {
+        (product * self.together + tile) * self.channels[0] * lanes
+    }
+
+    /// Where its sums start, behind all inputs.
+    #[inline(always)]
+    fn sums(&self, product: usize, tile: usize, lanes: usize) -> usize {
+        let inputs = PRODUCTS * self.together * self.channels[0];
+        (inputs + (product * self.together + tile) * self.channels[1]) * lanes
+    }
+}
+
+#[inline(always)]
+unsafe fn all_tiles<S: Simd>(data: Data, from: usize, to: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        lane_blocks!(S, data.lanes, lane, J => {
+            for first in (from..to).step_by(data.together) {
+                let count = data.together.min(to - first);
+                transform::<S, J>(data, first, count, lane);
+                multiply::<S, J>(data, count);
+                finish::<S, J>(data, first, count, lane);
+            }
+        });
+    }
+}
+
+/// The inputs of `count` tiles from `first` on, transformed.
+#[inline(always)]
+unsafe fn transform<S: Simd, const J: usize>(data: Data, first: usize, count: usize, lane: usize) {
+    let lanes = J * S::WIDTH;
+    let plane = data.tiles.input[0] * data.tiles.input[1] * data.lanes;
+    for channel in 0..data.channels[0] {
+        for tile in 0..count {
+            for j in 0..J {
+                // SAFETY: the caller's; the room holds the tiles that are worked on together.
+                unsafe {
+                    let x = data.x.add(channel * plane);
+                    let from = lane + j * S::WIDTH;
+                    let products = data.tiles.transformed::<S>(x, first + tile, data.lanes, from);
+                    for index in 0..PRODUCTS {
+                        let at = data.inputs(index, tile, lanes) + channel * lanes + j * S::WIDTH;
+                        S::store(data.room.add(at), products[index / 4][index % 4]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `sums[product][tile][o] = sum over channels of u[product][i][o] inputs[product][tile][i]`, or over output channels.
+#[inline(always)]
+unsafe fn multiply<S: Simd, const J: usize>(data: Data, count: usize) {
+    let lanes = J * S::WIDTH;
+    let [summed, made] = data.channels;
+    for product in 0..PRODUCTS {
+        let weight = if data.backward { mirrored(product) } else { product };
+        for tile in 0..count {
+            for channel in (0..summed).step_by(CHANNELS) {
+                let steps = CHANNELS.min(summed - channel);
+                // SAFETY: the caller's.
+                unsafe {
+                    let u = data.u.add(weight * data.shape.product());
+                    let v = data.room.add(data.inputs(product, tile, lanes) + channel * lanes).cast_const();
+                    let m = data.room.add(data.sums(product, tile, lanes));
+                    row_blocks!(S, 0, made, row, R => {
+                        let mut sums = zero::<S, R, J>();
+                        let m = m.add(row * lanes);
+                        if channel > 0 {
+                            for r in 0..R {
+                                for j in 0..J {
+                                    sums[r][j] = S::load(m.add(r * lanes + j * S::WIDTH));
+                                }
+                            }
+                        }
+                        let stride = data.shape.stride;
+                        if data.backward {
+                            let u = u.add(row * stride + channel);
+                            products::<S, R, J>(&mut sums, u, stride, 1, v, lanes, steps);
+                        } else {
+                            let u = u.add(channel * stride + row);
+                            products_ahead::<S, R, J>(&mut sums, u, stride, v, lanes, steps);
+                        }
+                        for r in 0..R {
+                            for j in 0..J {
+                                S::store(m.add(r * lanes + j * S::WIDTH), sums[r][j]);
+                            }
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// The outputs of `count` tiles from `first` on.
+#[inline(always)]
+unsafe fn finish<S: Simd, const J: usize>(data: Data, first: usize, count: usize, lane: usize) {
+    let lanes = J * S::WIDTH;
+    let [height, width] = data.tiles.output;
+    for channel in 0..data.channels[1] {
+        for tile in 0..count {
+            let [top, left] = data.tiles.corner(first + tile);
+            for j in 0..J {
+                // SAFETY: the caller's; only places inside of the map are written.
+                unsafe {
+                    let bias = if data.bias.is_null() { 0.0 } else { *data.bias.add(channel) };
+                    let sums = std::array::from_fn(|y| {
+                        std::array::from_fn(|x| {
+                            let at = data.sums(4 * y + x, tile, lanes) + channel * lanes + j * S::WIDTH;
+                            S::load(data.room.add(at))
+                        })
+                    });
+                    let values = output::<S>(sums);
+                    for (y, row) in values.iter().enumerate().take(height - top) {
+                        for (x, &value) in row.iter().enumerate().take(width - left) {
+                            let mut value = S::add(value, S::splat(bias));
+                            if data.relu {
+                                value = S::max(S::splat(0.0), value);
+                            }
+                            let place = (channel * height + top + y) * width + left + x;
+                            S::store(data.y.add(place * data.lanes + lane + j * S::WIDTH), value);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
