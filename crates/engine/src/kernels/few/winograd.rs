@@ -1,8 +1,8 @@
 //! Winograd's F(2×2, 3×3) for a few examples: for a group of up to twelve tiles and a block of output channels, the products of
 //! all frequencies are summed over the input channels and turned into outputs while they lie in the first-level cache.
 //!
-//! Maps that are larger than the weights are computed group by group, each transformed just before it is used; others block by
-//! block of output channels, so that each weight is read from memory once, with the input transformed in a step of its own.
+//! Large maps are computed a few groups at a time, transformed just before they are used; small ones block by block of output
+//! channels, so that each weight is read from memory once, with the input transformed in a step of its own.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -15,7 +15,7 @@ use super::epilogue::{Chain, Epilogue, Finish};
 use super::form::{self, Form};
 use super::pack::{BLOCK, Blocks};
 use super::places::STRIP;
-use super::winograd_input::{Tiles, lower_transform, transform_group};
+use super::winograd_input::{ROOM, Tiles, lower_transform, transform_group};
 use super::winograd_tiles::{FREQUENCIES, of_products, pack};
 use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::{ALIGNMENT, Slot};
@@ -36,7 +36,7 @@ struct Multiply {
 
 /// Where transformed tiles come from.
 enum Source {
-    /// Each piece transforms those of map `x`, a group at a time, into room of its own.
+    /// Each piece transforms those of map `x`, a few groups at a time, into room of its own.
     Map { x: Slot, room: Slot },
     /// They lie at `v`: `[example][group][frequency][tile][channel]`.
     Transformed { v: Slot },
@@ -83,19 +83,29 @@ impl Step for Multiply {
 }
 
 impl Multiply {
-    /// All blocks for one group after another.
+    /// All blocks for as many groups as are transformed together, then the next groups.
     fn by_group(&self, pieces: Range<usize>, x: Slot, room: Slot, cx: &Context<'_>) {
-        let tiles = &self.tiles;
+        let (tiles, together) = (&self.tiles, self.tiles.together());
+        let blocks = Blocks::of(tiles.geometry.channels_out).count();
+        let room = cx.memory.at(room).wrapping_add(pieces.start * together * tiles.group_len());
+        let span = self.pieces.span(pieces);
         for example in 0..cx.live() {
-            for group in self.pieces.span(pieces.clone()) {
-                // SAFETY: the geometry was inferred from these buffers' shapes; the room is the piece's.
-                unsafe {
-                    let x = cx.memory.at(x).add(example * tiles.map_len()).cast_const();
-                    let v = cx.memory.at(room).add(pieces.start * tiles.group_len());
-                    dispatch!(cx.level => transform_group::<S>(tiles: &Tiles, x: *const f32, v: *mut f32, group: usize));
-                    for block in 0..Blocks::of(tiles.geometry.channels_out).count() {
-                        let mut ahead = Ahead::nothing(v);
-                        self.multiply(v, example, group, block, &mut ahead, cx);
+            for first in span.clone().step_by(together) {
+                let groups = first..span.end.min(first + together);
+                let v = |group: usize| room.wrapping_add((group - first) * tiles.group_len());
+                for group in groups.clone() {
+                    let v = v(group);
+                    // SAFETY: the geometry was inferred from these buffers' shapes; the room is the pieces'.
+                    unsafe {
+                        let x = cx.memory.at(x).add(example * tiles.map_len()).cast_const();
+                        dispatch!(cx.level => transform_group::<S>(tiles: &Tiles, x: *const f32, v: *mut f32, group: usize));
+                    }
+                }
+                for block in 0..blocks {
+                    let mut ahead = self.ahead((block + 1) % blocks, groups.len(), cx);
+                    for group in groups.clone() {
+                        // SAFETY: the group was transformed above, and is the pieces'.
+                        unsafe { self.multiply(v(group), example, group, block, &mut ahead, cx) };
                     }
                 }
             }
@@ -109,7 +119,7 @@ impl Multiply {
             let block = first / tiles.groups;
             let last = range.end.min((block + 1) * tiles.groups);
             let mut ahead = match last < range.end {
-                true => self.ahead(block + 1, last - first, cx),
+                true => self.ahead(block + 1, cx.live() * (last - first), cx),
                 false => Ahead::nothing(cx.memory.at(v)),
             };
             for example in 0..cx.live() {
@@ -126,12 +136,12 @@ impl Multiply {
         }
     }
 
-    /// The weights of block `next`, fetched while `groups` groups are computed.
+    /// The weights of block `next`, fetched while `groups` groups of one example are computed.
     fn ahead(&self, next: usize, groups: usize, cx: &Context<'_>) -> Ahead {
         let Geometry { channels_in, channels_out, .. } = self.tiles.geometry;
         let at = cx.memory.at(self.u).wrapping_add(next * BLOCK * channels_in * FREQUENCIES);
         let len = Blocks::of(channels_out).width(next) * channels_in * FREQUENCIES;
-        Ahead::of(at, len, cx.live() * groups * FREQUENCIES * channels_in)
+        Ahead::of(at, len, groups * FREQUENCIES * channels_in)
     }
 
     /// One group of transformed tiles `v` times one block.
@@ -289,6 +299,15 @@ unsafe fn outputs<S: Simd>(job: Job, m: *const f32, tiles: &Tiles, tile: usize) 
     }
 }
 
+/// Whether less is read from beyond the second-level cache if all blocks of weights, `weights` elements, are read for some groups
+/// after another, than if all groups are read for one block after another; as on two cores.
+fn reads_less_by_group(tiles: &Tiles, blocks: usize, weights: usize) -> bool {
+    let map = tiles.groups * tiles.group_len();
+    let by_group = weights * tiles.groups.div_ceil(2 * tiles.together());
+    let by_block = weights / 2 + map * if map > ROOM { blocks.div_ceil(2) } else { 1 };
+    by_group <= by_block
+}
+
 /// Lowers a `Conv` that suits Winograd's algorithm, with what follows it.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let Some(conv) = Convolution::of(cx, id).filter(|conv| conv.geometry.suits_winograd()) else {
@@ -297,12 +316,12 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (Convolution { x, weight, bias, geometry }, tiles) = (&conv, Tiles::of(&conv.geometry));
     let chain = Chain::behind(cx, cx.graph.node(id).outputs[0]);
     let u = pack(cx.constant(*weight).expect("a constant, as read above"), geometry);
-    let large = u.len() < tiles.groups * tiles.group_len();
     let blocks = Blocks::of(geometry.channels_out).count();
-    let pieces = Pieces::of(tiles.groups * if large { 1 } else { blocks }, geometry.work(1));
+    let by_group = reads_less_by_group(&tiles, blocks, u.len());
+    let pieces = Pieces::of(tiles.groups * if by_group { 1 } else { blocks }, geometry.work(1));
     let (u, x) = (cx.filled(u), form::have(cx, *x, Form::Maps));
-    let source = match large {
-        true => Source::Map { x, room: cx.temporary(pieces.count() * tiles.group_len()) },
+    let source = match by_group {
+        true => Source::Map { x, room: cx.temporary(pieces.count() * tiles.together() * tiles.group_len()) },
         false => Source::Transformed { v: lower_transform(cx, x, &tiles) },
     };
     let output = chain.output;

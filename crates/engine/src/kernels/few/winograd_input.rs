@@ -11,6 +11,9 @@ use crate::kernels::simd::{Simd, dispatch};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
+/// Elements of transformed tiles that stay in a core's second-level cache beside weights.
+pub(super) const ROOM: usize = 256 * 1024;
+
 /// The 2×2 tiles of an output map, in groups of up to [`STRIP`].
 #[derive(Clone)]
 pub(super) struct Tiles {
@@ -49,6 +52,11 @@ impl Tiles {
     /// Elements of a group's transformed tiles: `[frequency][tile][input channel]`.
     pub(super) fn group_len(&self) -> usize {
         FREQUENCIES * STRIP * self.inputs()
+    }
+
+    /// Groups that are transformed together.
+    pub(super) fn together(&self) -> usize {
+        (ROOM / self.group_len()).clamp(1, self.groups)
     }
 
     /// Elements of an input map.
