@@ -26,21 +26,21 @@ const ABREAST: usize = 4;
 /// Elements that are fetched ahead of their turn in a row.
 const STREAM_AHEAD: usize = 256;
 /// By a batch of so many examples it is settled whether a layer is work enough to be cut.
-const USUAL_BATCH: usize = 32;
+pub(super) const USUAL_BATCH: usize = 32;
 /// Vectors of outputs that are summed side by side.
 const COLUMNS: usize = 8;
 
 /// `partial[piece][n][lane] = sum over k in the piece of w[k][n] x[k][lane]`.
-struct Partial {
-    x: Slot,
-    w: Slot,
-    partial: Slot,
-    pieces: Pieces,
-    n: usize,
-    stride: usize,
-    lanes: usize,
+pub(super) struct Partial {
+    pub(super) x: Slot,
+    pub(super) w: Slot,
+    pub(super) partial: Slot,
+    pub(super) pieces: Pieces,
+    pub(super) n: usize,
+    pub(super) stride: usize,
+    pub(super) lanes: usize,
     /// Whether rows that are multiplied by zero may be left out: the weights are finite and stay as they are.
-    sparse: bool,
+    pub(super) sparse: bool,
 }
 
 impl Step for Partial {
@@ -380,13 +380,13 @@ unsafe fn gather<S: Simd>(
 }
 
 /// The parts of a `Gemm` node the kernels can take: `x` per example, `w` a constant, `alpha = beta = 1`.
-struct Dense {
-    x: ValueId,
-    w: ValueId,
-    bias: Option<ValueId>,
-    k: usize,
-    n: usize,
-    stride: usize,
+pub(super) struct Dense {
+    pub(super) x: ValueId,
+    pub(super) w: ValueId,
+    pub(super) bias: Option<ValueId>,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) stride: usize,
 }
 
 pub(super) fn flag(node: &Node, name: &str) -> bool {
@@ -400,7 +400,7 @@ pub(super) fn plain_product(node: &Node) -> bool {
 }
 
 /// Reads a forward `Gemm`, if it is one the kernels can take. `w` is laid out `[k][n]` whatever `transB` says.
-fn forward_of(cx: &mut Lowering<'_>, node: &Node) -> Option<Dense> {
+pub(super) fn forward_of(cx: &mut Lowering<'_>, node: &Node) -> Option<Dense> {
     let (x, w) = (node.inputs[0]?, node.inputs[1]?);
     let bias = node.inputs.get(2).copied().flatten();
     let fits =

@@ -92,6 +92,17 @@ impl Forms {
     }
 }
 
+/// The most examples of a batch.
+pub(super) fn batch(cx: &Lowering<'_>) -> usize {
+    cx.few.as_ref().map_or(0, |forms| forms.batch)
+}
+
+/// Gives `value`, of as many numbers per example, the memory of `of` in a form.
+pub(super) fn alias(cx: &mut Lowering<'_>, value: ValueId, of: ValueId, form: Form) {
+    let slot = have(cx, of, form);
+    forms(cx).slots.insert((value, form), slot);
+}
+
 /// Whether a value lies in maps already.
 pub(super) fn is_map(cx: &Lowering<'_>, value: ValueId) -> bool {
     cx.few.as_ref().is_some_and(|forms| forms.slots.contains_key(&(value, Form::Maps)))

@@ -11,6 +11,7 @@
 
 mod ahead;
 mod conv;
+mod dense;
 mod depthwise;
 mod epilogue;
 mod finish;
@@ -43,6 +44,11 @@ const KERNELS: &[(&str, Lower)] = &[
     ("BatchNormalization", finish::lower),
     ("Add", finish::lower),
     ("Relu", finish::lower),
+    ("Gemm", dense::lower),
+    ("Flatten", dense::lower_view),
+    ("Reshape", dense::lower_view),
+    ("Squeeze", dense::lower_view),
+    ("Unsqueeze", dense::lower_view),
 ];
 
 /// Lets the plan use these kernels if it is for few examples, has convolutions and its constants stay as they are; a function of
