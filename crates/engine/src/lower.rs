@@ -12,6 +12,7 @@ use tensor::Tensor;
 
 use crate::cpu::Level;
 use crate::error::EngineError;
+use crate::kernels::few::form::{Forms, fill_lanes};
 use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
 pub(crate) use crate::layout::{Layout, Plain};
 use crate::program::{BufferSpec, Program};
@@ -45,7 +46,10 @@ pub(crate) fn lower(
 ) -> Result<Lowered, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
     cx.fixed = constants == Constants::Fixed;
-    kernels::load::lower_inputs(&mut cx);
+    kernels::few::enable(&mut cx, batch);
+    if !kernels::few::lower_input(&mut cx) {
+        kernels::load::lower_inputs(&mut cx);
+    }
     for (id, _) in graph.nodes() {
         if !cx.is_done(id) && cx.live[id.0 as usize] {
             cx.lower(id);
@@ -57,7 +61,7 @@ pub(crate) fn lower(
     let kept: Vec<Slot> = cx.keep.clone().into_iter().map(|value| cx.slot(value)).collect();
     cx.push(Results::new(kept));
     let zero_beyond = cx.gradient_slots();
-    let Lowering { slots, layouts, constants, mut buffers, steps, lanes, .. } = cx;
+    let Lowering { slots, layouts, constants, mut buffers, steps, lanes, contents, .. } = cx;
     for (value, _) in graph.values() {
         // A value that will be read after the batch keeps its memory to itself.
         if let (true, Some(slot)) = (keep.contains(&value), slots[value.0 as usize]) {
@@ -66,6 +70,9 @@ pub(crate) fn lower(
     }
     let mut program = Program::new(steps, &buffers, level);
     program.expect_zero_beyond(lanes, zero_beyond);
+    for (slot, numbers) in contents {
+        program.memory.get(slot).copy_from_slice(&numbers);
+    }
     let mut places = BTreeMap::new();
     for (value, _) in graph.values() {
         let Some(slot) = slots[value.0 as usize] else { continue };
@@ -104,6 +111,10 @@ pub(crate) struct Lowering<'g> {
     deferred: BTreeMap<NodeId, Deferred>,
     /// Whether the constants stay as they are.
     fixed: bool,
+    /// What some buffers hold from the start.
+    contents: Vec<(Slot, Vec<f32>)>,
+    /// The values that lie otherwise than in lanes, in a plan for few examples.
+    pub(crate) few: Option<Forms>,
 }
 
 /// How a node will be lowered when the walk reaches it, as settled by an earlier node of its pattern.
@@ -155,6 +166,8 @@ impl<'g> Lowering<'g> {
             keep,
             deferred: BTreeMap::new(),
             fixed: false,
+            contents: Vec::new(),
+            few: None,
         })
     }
 
@@ -173,6 +186,11 @@ impl<'g> Lowering<'g> {
     /// How a value lies in memory.
     pub(crate) fn layout(&self, value: ValueId) -> Layout {
         self.layouts[value.0 as usize].clone()
+    }
+
+    /// Whether the constants stay as they are.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// Whether a value is a constant that stays as it is, of finite numbers.
@@ -225,7 +243,13 @@ impl<'g> Lowering<'g> {
         let persistent = self.constants.contains_key(&value);
         let slot = self.add_buffer(len, persistent);
         self.slots[value.0 as usize] = Some(slot);
+        fill_lanes(self, value, slot);
         slot
+    }
+
+    /// Whether a value has memory as its layout says.
+    pub(crate) fn has_slot(&self, value: ValueId) -> bool {
+        self.slots[value.0 as usize].is_some()
     }
 
     /// Gives `value` the memory of `of`.
@@ -245,6 +269,13 @@ impl<'g> Lowering<'g> {
     /// Memory that keeps its content from batch to batch; zero at first.
     pub(crate) fn persistent(&mut self, len: usize) -> Slot {
         self.add_buffer(len, true)
+    }
+
+    /// Memory that holds `numbers` from the start and that no step writes.
+    pub(crate) fn filled(&mut self, numbers: Vec<f32>) -> Slot {
+        let slot = self.persistent(numbers.len());
+        self.contents.push((slot, numbers));
+        slot
     }
 
     fn add_buffer(&mut self, len: usize, persistent: bool) -> Slot {

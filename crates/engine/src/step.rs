@@ -77,6 +77,25 @@ impl Pieces {
         Pieces { bounds: (0..=count).map(|piece| piece * total / count).collect() }
     }
 
+    /// `rounds` times items of the given costs in up to [`PIECES`] pieces of nearly equal cost, or one piece if all of it is
+    /// little work.
+    pub(crate) fn weighed(costs: &[usize], rounds: usize, work: usize) -> Self {
+        let total = costs.len() * rounds;
+        if work < SERIAL_WORK {
+            return Pieces::serial(total);
+        }
+        let count = total.clamp(1, PIECES);
+        let whole: usize = costs.iter().sum::<usize>() * rounds;
+        let (mut bounds, mut cost) = (vec![0], 0);
+        for item in 0..total {
+            cost += costs[item % costs.len()];
+            if cost * count >= whole * bounds.len() {
+                bounds.push(item + 1);
+            }
+        }
+        Pieces { bounds: bounds.into() }
+    }
+
     /// The same cut of something `factor` times as long.
     pub(crate) fn scaled(&self, factor: usize) -> Self {
         Pieces { bounds: self.bounds.iter().map(|bound| bound * factor).collect() }

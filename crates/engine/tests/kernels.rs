@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use engine::{Feed, Level, Options, Predictor, Rows, Targets};
 use graph::{Attributes, Case, Expect, Graph, GraphError, Operator, ValueId, ValueType, ops};
@@ -77,6 +78,13 @@ struct Setup {
     rows: Vec<f32>,
     row_len: usize,
     examples: usize,
+}
+
+/// Whether the constants of a plan may be replaced.
+#[derive(Debug, Clone, Copy)]
+enum Constants {
+    Replaced,
+    Fixed,
 }
 
 /// How many examples are run through the engine, `batch` at a time.
@@ -214,13 +222,18 @@ impl Setup {
         Ok(results)
     }
 
-    fn predictor(&self, options: Options) -> Result<Predictor, String> {
-        Predictor::new(&self.graph, options).map_err(|error| error.to_string())
+    /// A plan whose constants may be replaced, or one whose constants stay: the second may pack weights.
+    fn predictor(&self, options: Options, constants: Constants) -> Result<Predictor, String> {
+        let predictor = match constants {
+            Constants::Replaced => Predictor::new(&self.graph, options),
+            Constants::Fixed => Predictor::shared(Arc::new(self.graph.clone()), options),
+        };
+        predictor.map_err(|error| error.to_string())
     }
 
-    fn computed(&self, order: &[u32], options: Options) -> Result<Vec<Tensor>, String> {
+    fn computed(&self, order: &[u32], options: Options, constants: Constants) -> Result<Vec<Tensor>, String> {
         let feed = Feed { rows: Rows::F32(&self.rows), row_len: self.row_len, targets: Targets::None };
-        self.predictor(options)?.run(feed, order).map_err(|error| error.to_string())
+        self.predictor(options, constants)?.run(feed, order).map_err(|error| error.to_string())
     }
 
     /// The same with the absolute values of all numbers, constants included.
@@ -247,17 +260,20 @@ impl Setup {
             |setup: &Setup| setup.expected(&order, run.batch).map_err(|error| format!("reference: {error}"));
         let expected = reference(self)?;
         let terms = if linear { reference(&self.absolute())? } else { vec![Vec::new(); expected.len()] };
-        for level in Level::available() {
+        let kinds = [Constants::Replaced, Constants::Fixed];
+        for (level, constants) in
+            Level::available().into_iter().flat_map(|level| kinds.map(|kind| (level, kind)))
+        {
             let mut digests = Vec::new();
             for &threads in run.threads {
                 let options = Options { batch: run.batch, threads, level };
-                let computed = self.computed(&order, options)?;
+                let computed = self.computed(&order, options, constants)?;
                 for (index, (found, expected)) in computed.iter().zip(&expected).enumerate() {
                     let bounds = Bounds { tolerance, slack: run.slack, terms: &terms[index] };
                     if let Some(at) = differing(&found.to_f64(), expected, &bounds) {
                         let (found, expected) = (found.to_f64()[at], expected[at]);
                         return Err(format!(
-                            "{level}, batch {}, {threads} threads: output {index} [{at}] should be {expected}, found {found}",
+                            "{level}, {constants:?}, batch {}, {threads} threads: output {index} [{at}] should be {expected}, found {found}",
                             run.batch
                         ));
                     }
@@ -265,7 +281,10 @@ impl Setup {
                 digests.push(computed.iter().map(Tensor::digest).collect::<Vec<_>>());
             }
             if digests.windows(2).any(|pair| pair[0] != pair[1]) {
-                return Err(format!("{level}, batch {}: bytes differ with the threads", run.batch));
+                return Err(format!(
+                    "{level}, {constants:?}, batch {}: bytes differ with the threads",
+                    run.batch
+                ));
             }
         }
         Ok(())
@@ -440,7 +459,7 @@ impl Tally {
                 continue;
             }
             let options = Options { batch: examples, threads: 1, level: Level::Portable };
-            let Ok(predictor) = setup.predictor(options) else {
+            let Ok(predictor) = setup.predictor(options, Constants::Replaced) else {
                 self.skip("the batch is not the first dimension");
                 continue;
             };

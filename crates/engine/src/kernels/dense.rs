@@ -19,22 +19,28 @@ const FEW: usize = 2;
 const LISTED: usize = 512;
 /// Rows that are fetched ahead of their turn.
 const FETCHED_AHEAD: usize = 6;
+/// From so many outputs on, a weight's rows are read whole, a few abreast.
+const STREAMED: usize = 1024;
+/// Rows that are read side by side.
+const ABREAST: usize = 4;
+/// Elements that are fetched ahead of their turn in a row.
+const STREAM_AHEAD: usize = 256;
 /// By a batch of so many examples it is settled whether a layer is work enough to be cut.
-const USUAL_BATCH: usize = 32;
+pub(super) const USUAL_BATCH: usize = 32;
 /// Vectors of outputs that are summed side by side.
 const COLUMNS: usize = 8;
 
 /// `partial[piece][n][lane] = sum over k in the piece of w[k][n] x[k][lane]`.
-struct Partial {
-    x: Slot,
-    w: Slot,
-    partial: Slot,
-    pieces: Pieces,
-    n: usize,
-    stride: usize,
-    lanes: usize,
+pub(super) struct Partial {
+    pub(super) x: Slot,
+    pub(super) w: Slot,
+    pub(super) partial: Slot,
+    pub(super) pieces: Pieces,
+    pub(super) n: usize,
+    pub(super) stride: usize,
+    pub(super) lanes: usize,
     /// Whether rows that are multiplied by zero may be left out: the weights are finite and stay as they are.
-    sparse: bool,
+    pub(super) sparse: bool,
 }
 
 impl Step for Partial {
@@ -115,6 +121,11 @@ unsafe fn few<S: Simd>(
 ) {
     let Shape { n, stride, lanes } = shape;
     let mut listed = [0u32; LISTED];
+    if n >= STREAMED {
+        // SAFETY: the caller's.
+        unsafe { stream::<S>(w, x, y, rows, shape, live, sparse) };
+        return;
+    }
     for column in (0..n).step_by(COLUMNS * S::WIDTH) {
         // Rows of the weight are padded to whole vectors, of zeros.
         let vectors = (n - column).div_ceil(S::WIDTH).min(COLUMNS);
@@ -153,6 +164,78 @@ unsafe fn few<S: Simd>(
                     }
                 }
             }
+        }
+    }
+}
+
+/// As [`few`], row after row: of a large weight each row is many pages of memory, and reading some of the columns of each row at a
+/// time would go through all of them again and again.
+#[inline(always)]
+unsafe fn stream<S: Simd>(
+    w: *const f32,
+    x: *const f32,
+    y: *mut f32,
+    rows: usize,
+    shape: Shape,
+    live: usize,
+    sparse: bool,
+) {
+    let Shape { n, stride, lanes } = shape;
+    for lane in 0..live {
+        let mut sums = vec![0f32; stride];
+        let to = sums.as_mut_ptr();
+        let mut listed = [0u32; ABREAST];
+        let mut count = 0;
+        for row in 0..rows {
+            // SAFETY: the caller's; rows of the weight are padded to whole vectors, and `sums` is as long.
+            unsafe {
+                listed[count] = row as u32;
+                count += usize::from(!sparse || *x.add(row * lanes + lane) != 0.0);
+                if count == ABREAST {
+                    add_rows::<S, ABREAST>(w, stride, x.add(lane), lanes, listed, to);
+                    count = 0;
+                }
+            }
+        }
+        for &row in &listed[..count] {
+            // SAFETY: as above.
+            unsafe { add_rows::<S, 1>(w, stride, x.add(lane), lanes, [row], to) };
+        }
+        for (at, &sum) in sums[..n].iter().enumerate() {
+            // SAFETY: the partial sums of this piece are the caller's.
+            let row = unsafe { std::slice::from_raw_parts_mut(y.add(at * lanes), lanes) };
+            match lane {
+                0 => row.fill(sum),
+                _ => row[lane] = sum,
+            }
+        }
+    }
+}
+
+/// `to[c] += sum over the listed rows k of w[k][c] x[k]` for all columns.
+#[inline(always)]
+unsafe fn add_rows<S: Simd, const R: usize>(
+    w: *const f32,
+    stride: usize,
+    x: *const f32,
+    lanes: usize,
+    listed: [u32; R],
+    to: *mut f32,
+) {
+    // SAFETY: the caller's; what is fetched ahead is only a hint.
+    unsafe {
+        let (mut rows, mut factors) = ([w; R], [S::splat(0.0); R]);
+        for r in 0..R {
+            rows[r] = w.add(listed[r] as usize * stride);
+            factors[r] = S::splat(*x.add(listed[r] as usize * lanes));
+        }
+        for column in (0..stride).step_by(S::WIDTH) {
+            let mut sum = S::load(to.add(column));
+            for r in 0..R {
+                S::prefetch(rows[r].wrapping_add(column + STREAM_AHEAD));
+                sum = S::mul_add(S::load(rows[r].add(column)), factors[r], sum);
+            }
+            S::store(to.add(column), sum);
         }
     }
 }
@@ -297,13 +380,13 @@ unsafe fn gather<S: Simd>(
 }
 
 /// The parts of a `Gemm` node the kernels can take: `x` per example, `w` a constant, `alpha = beta = 1`.
-struct Dense {
-    x: ValueId,
-    w: ValueId,
-    bias: Option<ValueId>,
-    k: usize,
-    n: usize,
-    stride: usize,
+pub(super) struct Dense {
+    pub(super) x: ValueId,
+    pub(super) w: ValueId,
+    pub(super) bias: Option<ValueId>,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) stride: usize,
 }
 
 pub(super) fn flag(node: &Node, name: &str) -> bool {
@@ -317,7 +400,7 @@ pub(super) fn plain_product(node: &Node) -> bool {
 }
 
 /// Reads a forward `Gemm`, if it is one the kernels can take. `w` is laid out `[k][n]` whatever `transB` says.
-fn forward_of(cx: &mut Lowering<'_>, node: &Node) -> Option<Dense> {
+pub(super) fn forward_of(cx: &mut Lowering<'_>, node: &Node) -> Option<Dense> {
     let (x, w) = (node.inputs[0]?, node.inputs[1]?);
     let bias = node.inputs.get(2).copied().flatten();
     let fits =

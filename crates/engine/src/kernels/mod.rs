@@ -27,6 +27,7 @@ pub(crate) mod elementwise;
 pub(crate) mod exponential;
 pub(crate) mod fallback;
 pub(crate) mod features;
+pub(crate) mod few;
 pub(crate) mod gather_features;
 pub(crate) mod geometry;
 pub(crate) mod grouped_weight_gradient;
@@ -127,7 +128,7 @@ const KERNELS: &[(&str, Lower)] = &[
 
 /// Lowers a node with the first kernel that takes it, else with its operator's reference.
 pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) {
-    if cx.recall(id) {
+    if cx.recall(id) || few::lower(cx, id) {
         return;
     }
     let (_, op) = cx.node(id);

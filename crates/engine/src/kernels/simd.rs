@@ -48,6 +48,10 @@ pub(crate) trait Simd: Copy + 'static {
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
 
+    /// As `prefetch`, for what will be read later: into the second-level cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(_from: *const f32) {}
+
     /// The sum of the elements in a fixed order: neighbours pairwise.
     #[inline(always)]
     unsafe fn sum(value: Self::V) -> f32 {
@@ -219,6 +223,11 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
+        unsafe fn prefetch_far(from: *const f32) {
+            // SAFETY: a hint reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+        }
+        #[inline(always)]
         unsafe fn load(from: *const f32) -> __m256 {
             // SAFETY: the caller gives eight readable elements.
             unsafe { _mm256_loadu_ps(from) }
@@ -327,6 +336,11 @@ mod x86 {
         unsafe fn prefetch(from: *const f32) {
             // SAFETY: a hint reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch_far(from: *const f32) {
+            // SAFETY: a hint reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn load(from: *const f32) -> __m512 {

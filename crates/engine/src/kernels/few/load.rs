@@ -1,0 +1,147 @@
+//! Loading of few examples, with the preprocessing behind it: casts, and products and sums with a number or one per channel.
+
+use graph::{Node, ValueId};
+
+use super::form::{self, Form, Lengths};
+use crate::feed::Rows;
+use crate::kernels::memory::Slot;
+use crate::kernels::simd::{Simd, dispatch};
+use crate::lower::Lowering;
+use crate::step::{Access, Context, Pieces, Step};
+
+/// What is done to every number of a channel, with that channel's operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+/// One operation with its operand per channel.
+struct Stage {
+    operation: Operation,
+    operands: Vec<f32>,
+}
+
+/// `x[example][channel][position] = stages(rows[example][channel][position])`.
+struct Load {
+    x: Slot,
+    stages: Vec<Stage>,
+    lengths: Lengths,
+    pieces: Pieces,
+}
+
+impl Step for Load {
+    fn name(&self) -> String {
+        let stages: String = self.stages.iter().map(|stage| format!(" + {:?}", stage.operation)).collect();
+        format!("load rows {}{stages}", self.pieces.total())
+    }
+
+    fn pieces(&self) -> &Pieces {
+        &self.pieces
+    }
+
+    fn access(&self) -> Vec<Access> {
+        vec![Access::write(self.x)]
+    }
+
+    fn run(&self, piece: usize, cx: &Context<'_>) {
+        let (range, len) = (self.pieces.range(piece), self.pieces.total());
+        assert_eq!(cx.batch.feed.row_len, len, "rows have as many elements as the graph's input");
+        for (example, &row) in cx.batch.rows.iter().enumerate() {
+            // SAFETY: these features of `x` belong to this piece.
+            let x = unsafe {
+                let start = cx.memory.at(self.x).add(example * len + range.start);
+                std::slice::from_raw_parts_mut(start, range.len())
+            };
+            let from = row as usize * len;
+            let (from, to) = (from + range.start, from + range.end);
+            match cx.batch.feed.rows {
+                Rows::U8(values) => {
+                    x.iter_mut().zip(&values[from..to]).for_each(|(x, &value)| *x = f32::from(value));
+                }
+                Rows::F32(values) => x.copy_from_slice(&values[from..to]),
+            }
+            self.preprocess(x, range.start, cx);
+        }
+    }
+}
+
+impl Load {
+    /// Applies the stages to the features from `start` on.
+    fn preprocess(&self, x: &mut [f32], start: usize, cx: &Context<'_>) {
+        let end = start + x.len();
+        for stage in &self.stages {
+            for (channel, &operand) in stage.operands.iter().enumerate() {
+                let of = |at: usize| (at * self.lengths.positions).clamp(start, end) - start;
+                let (x, operation) = (&mut x[of(channel)..of(channel + 1)], stage.operation);
+                // SAFETY: the level is the processor's.
+                unsafe {
+                    dispatch!(cx.level => apply::<S>(x: &mut [f32], operation: Operation, operand: f32));
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn apply<S: Simd>(x: &mut [f32], operation: Operation, operand: f32) {
+    match operation {
+        Operation::Add => x.iter_mut().for_each(|x| *x += operand),
+        Operation::Sub => x.iter_mut().for_each(|x| *x -= operand),
+        Operation::Mul => x.iter_mut().for_each(|x| *x *= operand),
+        Operation::Div => x.iter_mut().for_each(|x| *x /= operand),
+    }
+}
+
+/// Adds the step that loads the graph's input.
+pub(super) fn lower(cx: &mut Lowering<'_>) -> bool {
+    let Some(&input) = cx.graph.inputs.first() else { return false };
+    let Some(lengths) = Lengths::of(cx, input) else { return false };
+    let (mut value, mut stages) = (input, Vec::new());
+    while let Some(user) = cx.only_user(value) {
+        let node = cx.graph.node(user);
+        let float = cx.graph.ty(node.outputs[0]).dtype.is_float();
+        let same = cx.feature_dims(node.outputs[0]) == cx.feature_dims(value);
+        if !float || !same {
+            break;
+        }
+        if node.op_name() != "Cast" {
+            let Some(stage) = stage(cx, node, value) else { break };
+            stages.push(stage);
+        }
+        cx.done(user);
+        value = node.outputs[0];
+    }
+    let x = form::make(cx, value, Form::Rows);
+    let elements = lengths.channels * lengths.positions;
+    let pieces = Pieces::of(elements, elements * 4 * (1 + stages.len()));
+    cx.push(Load { x, stages, lengths, pieces });
+    true
+}
+
+/// Reads a node that computes the same with all numbers of a channel of `value`.
+fn stage(cx: &Lowering<'_>, node: &Node, value: ValueId) -> Option<Stage> {
+    let (operation, commutes) = match node.op_name() {
+        "Add" => (Operation::Add, true),
+        "Sub" => (Operation::Sub, false),
+        "Mul" => (Operation::Mul, true),
+        "Div" => (Operation::Div, false),
+        _ => return None,
+    };
+    let other = match (node.inputs[0]?, node.inputs[1]?) {
+        (a, b) if a == value => b,
+        (a, b) if b == value && commutes => a,
+        _ => return None,
+    };
+    let (constant, rank) = (cx.constant(other)?, cx.feature_dims(value)?.len() + 1);
+    let channels = Lengths::of(cx, value)?.channels;
+    let numbers = constant.get::<f32>()?;
+    let shape = constant.shape();
+    let channel_axis = (rank >= 2).then(|| (shape.len() + 1).checked_sub(rank)).flatten();
+    let single = |axis: usize| shape[axis] == 1 || (Some(axis) == channel_axis && shape[axis] == channels);
+    let fits = shape.len() <= rank && (0..shape.len()).all(single);
+    let operand = |channel: usize| if numbers.len() == 1 { numbers[0] } else { numbers[channel] };
+    (fits && !numbers.is_empty()).then(|| Stage { operation, operands: (0..channels).map(operand).collect() })
+}

@@ -1,0 +1,73 @@
+//! Inference of a few examples: *channels* lie in the lanes.
+//!
+//! With the batch innermost, one example computes a vector of sixteen. Here a map lies as `[example][position][channel]`, its
+//! channels padded to whole vectors, so that a tile holds positions × output channels of one example and nothing is computed for
+//! examples that are not there. Sums run in the same order as those of the batch-innermost kernels, so that an answer has the
+//! same bytes whatever it was computed together with.
+//!
+//! A value may lie in several forms ([`form::Form`]). Operators known here read and make maps (or rows, where there are no
+//! positions); any other finds its operands in lanes, converted when it asks for them. So every graph runs, and the parts of
+//! it that are known here run fast.
+
+mod ahead;
+mod conv;
+mod dense;
+mod depthwise;
+mod epilogue;
+mod finish;
+pub(crate) mod form;
+mod load;
+mod pack;
+mod places;
+mod pool;
+mod winograd;
+mod winograd_input;
+mod winograd_tiles;
+
+use graph::NodeId;
+
+use super::Lower;
+use crate::lower::Lowering;
+
+/// The largest batch for which channels in the lanes are worth it: half of the lanes of a vector of examples.
+const EXAMPLES_MAX: usize = 8;
+
+/// Which kernels know which operator.
+const KERNELS: &[(&str, Lower)] = &[
+    ("Conv", winograd::lower),
+    ("Conv", conv::lower),
+    ("Conv", depthwise::lower),
+    ("MaxPool", pool::lower),
+    ("GlobalMaxPool", pool::lower),
+    ("AveragePool", pool::lower),
+    ("GlobalAveragePool", pool::lower),
+    ("BatchNormalization", finish::lower),
+    ("Add", finish::lower),
+    ("Relu", finish::lower),
+    ("Gemm", dense::lower),
+    ("Flatten", dense::lower_view),
+    ("Reshape", dense::lower_view),
+    ("Squeeze", dense::lower_view),
+    ("Unsqueeze", dense::lower_view),
+];
+
+/// Lets the plan use these kernels if it is for few examples, has convolutions and its constants stay as they are; a function of
+/// graph and batch alone.
+pub(crate) fn enable(cx: &mut Lowering<'_>, batch: usize) {
+    let convolves = cx.graph.nodes().any(|(_, node)| node.op_name() == "Conv");
+    let inference = cx.graph.inputs.len() == 1 && !cx.graph.values().any(|(id, _)| cx.is_gradient(id));
+    if batch <= EXAMPLES_MAX && cx.is_fixed() && convolves && inference {
+        cx.few = Some(form::Forms::new(batch));
+    }
+}
+
+/// Adds the step that loads the examples as rows; false where they are to lie in lanes.
+pub(crate) fn lower_input(cx: &mut Lowering<'_>) -> bool {
+    cx.few.is_some() && load::lower(cx)
+}
+
+/// Lowers a node with a kernel for few examples; false where there is none for it.
+pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
+    let (_, op) = cx.node(id);
+    cx.few.is_some() && KERNELS.iter().any(|(name, lower)| *name == op && lower(cx, id))
+}

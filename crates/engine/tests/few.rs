@@ -1,0 +1,135 @@
+//! Plans for few examples: their answers are those of plans for many, byte for byte, on any number of threads.
+
+use std::sync::Arc;
+
+use engine::{Feed, Level, Options, Predictor, Rows, Targets};
+use graph::{Attribute, Attributes, Graph, ValueId, ValueType};
+use tensor::{DType, Random, Shape, Tensor};
+
+#[path = "support/networks.rs"]
+mod networks;
+mod support;
+
+/// Examples that each network is asked about.
+const EXAMPLES: usize = 8;
+
+/// The rows a network is asked about, as the numbers its input takes.
+fn rows(graph: &Graph) -> (Vec<f32>, usize) {
+    let shape = graph.ty(graph.inputs[0]).shape.bind("batch", 1).lengths().expect("only the batch is open");
+    let (row_len, random) = (shape.iter().product(), Random::new(2, "rows"));
+    let number = |index: usize| 2.0 * random.uniform(0, index as u64) - 1.0;
+    ((0..EXAMPLES * row_len).map(number).collect(), row_len)
+}
+
+/// The answers of a plan for batches of `batch` to all examples.
+fn answers(graph: &Arc<Graph>, options: Options) -> Vec<Tensor> {
+    let (rows, row_len) = rows(graph);
+    let feed = Feed { rows: Rows::F32(&rows), row_len, targets: Targets::None };
+    let order: Vec<u32> = (0..EXAMPLES as u32).collect();
+    Predictor::shared(graph.clone(), options).expect("lowers").run(feed, &order).expect("runs")
+}
+
+/// Compares plans of few examples with the plan of a whole vector of them.
+fn check(name: &str, graph: Graph) {
+    let graph = Arc::new(graph);
+    for level in Level::available() {
+        let expected = answers(&graph, Options { batch: 16, threads: 1, level });
+        for (batch, threads) in [(1, 1), (1, 2), (2, 3), (3, 2), (8, 2)] {
+            let found = answers(&graph, Options { batch, threads, level });
+            let bits = |tensors: &[Tensor]| -> Vec<u32> {
+                let numbers = tensors.iter().flat_map(|tensor| tensor.values::<f32>());
+                numbers.map(|number| number.to_bits()).collect()
+            };
+            let (found, expected) = (bits(&found), bits(&expected));
+            let differing = found.iter().zip(&expected).filter(|(found, expected)| found != expected).count();
+            let count = expected.len();
+            assert_eq!(
+                (found.len(), differing),
+                (count, 0),
+                "{name}, {level}, batch {batch}, {threads} threads: numbers that differ, of {count}"
+            );
+        }
+    }
+}
+
+/// A network of the field.
+fn check_network(name: &str, side: usize) {
+    check(name, networks::network(name, side, 10).expect("a known network"));
+}
+
+#[test]
+fn resnet18_answers_alike_alone_and_together() {
+    check_network("resnet18", 40);
+}
+
+#[test]
+fn resnet50_answers_alike_alone_and_together() {
+    check_network("resnet50", 32);
+}
+
+#[test]
+fn vgg11_answers_alike_alone_and_together() {
+    check_network("vgg11", 32);
+}
+
+#[test]
+fn alexnet_answers_alike_alone_and_together() {
+    check_network("alexnet", 64);
+}
+
+#[test]
+fn the_network_of_the_main_job_answers_alike_alone_and_together() {
+    check("mnist", support::mnist_graph());
+}
+
+/// A graph with one convolution after another, of every kind, with operators between them that no kernel for few examples knows.
+fn mixed() -> Graph {
+    let mut graph = Graph::new("mixed");
+    let mut value = graph.input("input", ValueType::new(DType::F32, Shape::batched(&[3, 13, 11])));
+    let weight = |graph: &mut Graph, shape: &[usize]| {
+        let random = Random::new(3, &format!("{shape:?}"));
+        let count = shape.iter().product::<usize>() as u64;
+        let numbers = (0..count).map(|index| random.uniform(0, index) - 0.5).collect();
+        graph.constant(&format!("weight{}", graph.nodes().len()), Tensor::new(shape, numbers))
+    };
+    let push = |graph: &mut Graph, op: &str, attributes: &[(&str, Attribute)], inputs: &[ValueId]| {
+        let attributes: Attributes =
+            attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        graph.push(&format!("{op}{}", graph.nodes().len()), op, attributes, inputs).expect("well formed")
+    };
+    let ints = |values: &[i64]| Attribute::Ints(values.to_vec());
+    let scale = graph.constant("scale", Tensor::new([3, 1, 1], vec![0.5f32, 2.0, 3.0]));
+    value = push(&mut graph, "Mul", &[], &[value, scale]);
+    let w = weight(&mut graph, &[20, 3, 4, 3]);
+    value =
+        push(&mut graph, "Conv", &[("pads", ints(&[2, 1, 1, 2])), ("strides", ints(&[1, 1]))], &[value, w]);
+    value = push(&mut graph, "Sigmoid", &[], &[value]);
+    let (w, b) = (weight(&mut graph, &[20, 1, 3, 3]), weight(&mut graph, &[20]));
+    let each = [("pads", ints(&[1, 1, 1, 1])), ("group", Attribute::Int(20)), ("strides", ints(&[2, 1]))];
+    value = push(&mut graph, "Conv", &each, &[value, w, b]);
+    value = push(&mut graph, "Relu", &[], &[value]);
+    let w = weight(&mut graph, &[40, 5, 1, 1]);
+    value = push(&mut graph, "Conv", &[("group", Attribute::Int(4))], &[value, w]);
+    let w = weight(&mut graph, &[40, 40, 2, 2]);
+    let apart = [("pads", ints(&[1, 0, 0, 1])), ("dilations", ints(&[1, 2]))];
+    let branch = push(&mut graph, "Conv", &apart, &[value, w]);
+    let w = weight(&mut graph, &[40, 40, 1, 1]);
+    let other = push(&mut graph, "Conv", &[], &[value, w]);
+    let pool = [("kernel_shape", ints(&[1, 2])), ("strides", ints(&[1, 1]))];
+    let other = push(&mut graph, "AveragePool", &pool, &[other]);
+    let branch = push(
+        &mut graph,
+        "MaxPool",
+        &[("kernel_shape", ints(&[1, 2])), ("strides", ints(&[1, 1])), ("pads", ints(&[0, 1, 0, 0]))],
+        &[branch],
+    );
+    value = push(&mut graph, "Add", &[], &[branch, other]);
+    value = push(&mut graph, "Relu", &[], &[value]);
+    graph.outputs = vec![value, other];
+    graph
+}
+
+#[test]
+fn operators_without_a_kernel_for_few_examples_stand_between_those_with_one() {
+    check("mixed", mixed());
+}
