@@ -9,6 +9,8 @@ use engine::{
 
 #[path = "../tests/support/networks.rs"]
 mod networks;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,9 +20,15 @@ fn main() {
     let (side, batch, threads) = (number(2, "64"), number(3, "32"), number(4, "2"));
     let level = Level::available().into_iter().find(|level| text(5, level.name()) == level.name());
     let options = Options { batch, threads, level: level.expect("a level this processor has") };
-    let classes = if name == "mlp" { 10 } else { 1000 };
-    let model = networks::network(&name, side, classes).expect("resnet18, resnet50, vgg11, alexnet or mlp");
-    let row_len = if name == "mlp" { 784 } else { 3 * side * side };
+    let digits = ["mlp", "mnist"].contains(&name.as_str());
+    let classes = if digits { 10 } else { 1000 };
+    let model = match name.as_str() {
+        "mnist" => support::mnist_graph(),
+        _ => {
+            networks::network(&name, side, classes).expect("resnet18, resnet50, vgg11, alexnet, mlp or mnist")
+        }
+    };
+    let row_len = if digits { 784 } else { 3 * side * side };
     let random = tensor::Random::new(1, "rows");
     let rows: Vec<f32> =
         (0..(batch * row_len) as u64).map(|index| 2.0 * random.uniform(0, index) - 1.0).collect();

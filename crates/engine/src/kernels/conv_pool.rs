@@ -134,13 +134,17 @@ unsafe fn forward<S: Simd>(
             // SAFETY: the caller's.
             unsafe {
                 let w = w.add(channel);
-                if channel + 2 <= to {
+                channel += if S::WIDTH == 16 && channel + 4 <= to {
+                    forward_row::<S, 4>(maps, w, w_stride, bias, channel, y);
+                    4
+                } else if channel + 2 <= to {
                     forward_row::<S, 2>(maps, w, w_stride, bias, channel, y);
+                    2
                 } else {
                     forward_row::<S, 1>(maps, w, w_stride, bias, channel, y);
-                }
+                    1
+                };
             }
-            channel += 2;
         }
     }
 }

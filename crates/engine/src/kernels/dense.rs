@@ -4,6 +4,7 @@
 use graph::{Attribute, Node, NodeId, ValueId};
 
 use super::dense_gradient::lower_backward;
+use super::dense_wide::wide;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{lane_blocks, products, row_blocks, zero};
@@ -15,6 +16,8 @@ const ROW_BLOCK: usize = 32;
 /// Up to this many examples are cheaper one by one, with the layer's outputs in the lanes, than as a whole vector of
 /// examples: each weight is read once for a vector of outputs instead of once for every output.
 const FEW: usize = 2;
+/// With more lanes than this, they are worked on block by block.
+const MANY: usize = 32;
 /// Rows that are listed at a time.
 const LISTED: usize = 512;
 /// Rows that are fetched ahead of their turn.
@@ -73,6 +76,8 @@ impl Step for Partial {
             if cx.live() <= FEW {
                 let (live, sparse) = (cx.live(), self.sparse);
                 dispatch!(cx.level => few::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape, live: usize, sparse: bool));
+            } else if self.lanes > MANY && count > 0 {
+                dispatch!(cx.level => wide::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
             } else {
                 dispatch!(cx.level => partial::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
             }

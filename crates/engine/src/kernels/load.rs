@@ -3,6 +3,7 @@
 use graph::ValueId;
 
 use super::memory::Slot;
+use super::simd::{Simd, dispatch};
 use crate::feed::{Rows, Targets};
 use crate::layout::repeat_first;
 use crate::lower::Lowering;
@@ -50,6 +51,40 @@ impl Step for LoadRows {
 /// Features are taken in blocks that fill a cache line's worth of bytes of each row.
 const FEATURE_BLOCK: usize = 64;
 
+/// Examples that are turned together: the widest vector.
+const EXAMPLES: usize = 16;
+
+/// `x[feature][lane + example] = numbers[example][feature]` for `count` examples.
+#[inline(always)]
+unsafe fn turn_block<S: Simd>(
+    numbers: &[f32],
+    x: &mut [f32],
+    features: usize,
+    count: usize,
+    lane: usize,
+    lanes: usize,
+) {
+    assert!(
+        numbers.len() == EXAMPLES * FEATURE_BLOCK && x.len() == features * lanes && features <= FEATURE_BLOCK
+    );
+    assert!(lane + count.next_multiple_of(S::WIDTH) <= lanes && count <= EXAMPLES);
+    let whole = features / S::WIDTH * S::WIDTH;
+    for example in (0..count).step_by(S::WIDTH) {
+        for feature in (0..whole).step_by(S::WIDTH) {
+            // SAFETY: both squares lie inside of the slices, as asserted above.
+            unsafe {
+                let from = numbers.as_ptr().add(example * FEATURE_BLOCK + feature);
+                S::turn(from, FEATURE_BLOCK, x.as_mut_ptr().add(feature * lanes + lane + example), lanes);
+            }
+        }
+    }
+    for feature in whole..features {
+        for example in 0..count {
+            x[feature * lanes + lane + example] = numbers[example * FEATURE_BLOCK + feature];
+        }
+    }
+}
+
 fn turn<T: Copy>(
     cx: &Context<'_>,
     values: &[T],
@@ -59,12 +94,21 @@ fn turn<T: Copy>(
     number: impl Fn(T) -> f32,
 ) {
     let row_len = cx.batch.feed.row_len;
+    let mut numbers = [0.0f32; EXAMPLES * FEATURE_BLOCK];
     for block in range.clone().step_by(FEATURE_BLOCK) {
-        let end = range.end.min(block + FEATURE_BLOCK);
-        for (lane, &row) in cx.batch.rows.iter().enumerate() {
-            let start = row as usize * row_len;
-            for (feature, &value) in (block..end).zip(&values[start + block..start + end]) {
-                x[(feature - range.start) * lanes + lane] = number(value);
+        let features = range.end.min(block + FEATURE_BLOCK) - block;
+        let x = &mut x[(block - range.start) * lanes..][..features * lanes];
+        for (group, rows) in cx.batch.rows.chunks(EXAMPLES).enumerate() {
+            for (numbers, &row) in numbers.chunks_exact_mut(FEATURE_BLOCK).zip(rows) {
+                let values = &values[row as usize * row_len + block..][..features];
+                numbers.iter_mut().zip(values).for_each(|(to, &value)| *to = number(value));
+            }
+            let (level, count, lane) = (cx.level, rows.len(), group * EXAMPLES);
+            let (from, to): (&[f32], &mut [f32]) = (&numbers, &mut *x);
+            // SAFETY: the level is the processor's.
+            unsafe {
+                dispatch!(level => turn_block::<S>(from: &[f32], to: &mut [f32], features: usize, count: usize, lane: usize,
+                    lanes: usize));
             }
         }
     }
