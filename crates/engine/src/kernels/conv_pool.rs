@@ -29,6 +29,7 @@ pub(crate) struct Maps<'a> {
     pub(crate) x: *const f32,
     /// Pooled maps: `[channel][position][lane]`.
     pub(crate) y: *mut f32,
+    /// Null where nobody asks for them.
     pub(crate) winners: *mut f32,
     pub(crate) geometry: &'a Geometry,
     /// Rows of the weight with the taps' places.
@@ -66,7 +67,8 @@ struct Forward {
     w_stride: usize,
     bias: Option<Slot>,
     y: Slot,
-    winners: Slot,
+    /// Only where there is a way back.
+    winners: Option<Slot>,
     geometry: Geometry,
     taps: Vec<(usize, usize)>,
     pooled: [usize; 2],
@@ -90,8 +92,9 @@ impl Step for Forward {
             Access::read(self.x),
             Access::read(self.w),
             Access::write_own(self.y, &self.pieces, positions * self.lanes),
-            Access::write_own(self.winners, &self.pieces, positions * winner_len(self.lanes)),
         ];
+        let winner_len = positions * winner_len(self.lanes);
+        access.extend(self.winners.map(|winners| Access::write_own(winners, &self.pieces, winner_len)));
         access.extend(self.bias.map(Access::read));
         access
     }
@@ -102,7 +105,7 @@ impl Step for Forward {
         let maps = Maps {
             x: cx.memory.at(self.x),
             y: cx.memory.at(self.y),
-            winners: cx.memory.at(self.winners),
+            winners: self.winners.map_or(std::ptr::null_mut(), |winners| cx.memory.at(winners)),
             geometry: &self.geometry,
             taps: &self.taps,
             pooled: self.pooled,
@@ -189,11 +192,17 @@ unsafe fn forward_row<S: Simd, const C: usize>(
     }
 }
 
-/// The greatest of four candidates (the first of equal ones), with bias and ReLU, and which one it was.
+/// The greatest of four candidates (the first of equal ones), with bias and ReLU, and, if it is asked for, which one it was.
 #[inline(always)]
 unsafe fn keep_winner<S: Simd>(maps: Maps<'_>, sums: [S::V; 4], bias: f32, at: usize, lane: usize) {
     // SAFETY: the caller's.
     unsafe {
+        if maps.winners.is_null() {
+            let best = S::max(S::max(sums[0], sums[1]), S::max(sums[2], sums[3]));
+            let best = S::max(S::splat(0.0), S::add(best, S::splat(bias)));
+            S::store(maps.y.add(at * maps.lanes + lane), best);
+            return;
+        }
         let top_right = S::greater(sums[1], sums[0]);
         let bottom_right = S::greater(sums[3], sums[2]);
         let (top, bottom) = (S::max(sums[0], sums[1]), S::max(sums[2], sums[3]));
@@ -275,17 +284,19 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let channels = conv.geometry.channels_out;
     let x = padded_input(cx, conv.x, &conv.geometry);
     let y = cx.slot(pool_output);
-    let winners = cx.temporary(channels * positions * winner_len(lanes));
     let pieces = Pieces::of(channels, conv.geometry.work(lanes));
     let taps = conv.geometry.taps_in_order(lanes);
     cx.set_cut(pool_output, pieces.scaled(positions));
     [id, chain.relu, chain.pool].into_iter().for_each(|node| cx.done(node));
     let Convolution { w, w_stride, bias, geometry, .. } = conv;
+    let mut winners = None;
     if let Some((pool_grad, relu_grad)) = chain.back {
+        let kept = cx.temporary(channels * positions * winner_len(lanes));
+        winners = Some(kept);
         let back = Back {
             x,
             y,
-            winners,
+            winners: kept,
             w_stride,
             geometry: geometry.clone(),
             taps: taps.clone(),

@@ -8,7 +8,7 @@ use super::simd::Simd;
 use super::tile::{lane_blocks, products_ahead, row_blocks, zero};
 
 /// Rows of the weight that are worked on together.
-const ROWS: usize = 128;
+const ROWS: usize = 48;
 /// Lanes that are worked on together.
 const LANES: usize = 32;
 

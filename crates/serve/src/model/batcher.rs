@@ -10,7 +10,7 @@ use graph::Graph;
 use tensor::DType;
 use tokio::sync::oneshot;
 
-use super::plans::{BATCHES, Plans};
+use super::plans::{BATCHES, FEW, Plans};
 use super::queue::{Bounds, Job, Queue, Turn};
 use crate::error::{Kind, Refusal, ServeError};
 use crate::metrics::VersionMetrics;
@@ -61,7 +61,7 @@ impl Batcher {
         metrics: Arc<VersionMetrics>,
     ) -> Result<Self, ServeError> {
         let workers = limits.workers.max(1);
-        let (batch_min, batch_max) = (BATCHES[0], BATCHES[BATCHES.len() - 1]);
+        let (batch_min, batch_max) = (FEW, BATCHES[BATCHES.len() - 1]);
         let bounds = Bounds { rows_max: limits.queue_rows_max, batch_max, batch_min, workers };
         let signature = (signature.dtype, signature.row_len);
         let plan = || Plans::new(&graph, signature).map(|plans| Mutex::new(Some(plans)));
@@ -112,7 +112,7 @@ impl Batcher {
     /// who come together had better be answered together.
     async fn turn(&self, job: &Job) -> Option<Turn<'_>> {
         let lone = || self.asking.load(Ordering::Relaxed) == 1;
-        if job.examples.count > BATCHES[0] || !self.here.load(Ordering::Relaxed) || !lone() {
+        if job.examples.count > FEW || !self.here.load(Ordering::Relaxed) || !lone() {
             return None;
         }
         tokio::task::yield_now().await;

@@ -10,9 +10,13 @@ use tensor::{DType, Tensor};
 use super::queue::Job;
 use crate::protocol::{Answer, Values};
 
-/// Examples of each plan, ascending. One vector of the widest instructions holds 16, and a kernel's tile two of them: larger batches
-/// save little, and make those wait longer that come together.
-pub(super) const BATCHES: [usize; 2] = [16, 32];
+/// Examples of each plan, ascending. A plan for one has the channels of its maps in the lanes of the vectors. One vector of the widest
+/// instructions holds 16 examples, and a kernel's tile two of them: larger batches save little, and make those wait longer that come
+/// together.
+pub(super) const BATCHES: [usize; 3] = [1, FEW, 32];
+
+/// Up to so many examples are not worth cutting, or waiting for more.
+pub(super) const FEW: usize = 16;
 
 /// Plans for several batch sizes, each with its own memory.
 pub(super) struct Plans {

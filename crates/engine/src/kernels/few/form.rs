@@ -163,7 +163,7 @@ fn convert(cx: &mut Lowering<'_>, value: ValueId, from: (Form, Slot), to: (Form,
     let lengths = Lengths::of(cx, value).expect("only values with a row per example have forms");
     let lanes = cx.lanes;
     let elements = lengths.channels * lengths.positions * forms(cx).batch;
-    let pieces = Pieces::of(lengths.channels, elements * 8);
+    let pieces = Pieces::of(lengths.channels, elements * 64);
     cx.push(Convert { from, to, lengths, lanes, pieces });
 }
 

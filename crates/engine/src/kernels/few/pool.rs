@@ -108,7 +108,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let channels = lengths.padded();
     let x = form::have(cx, x, Form::Maps);
     let y = form::make(cx, output, Form::Maps);
-    let pieces = Pieces::of(windows.outputs(), windows.taps.items() * channels * 4);
+    let pieces = Pieces::of(windows.outputs(), windows.taps.items() * channels * 16);
     cx.push(Pool { kind, x, y, windows, pieces, channels });
     true
 }
