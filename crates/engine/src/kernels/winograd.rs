@@ -172,7 +172,9 @@ impl Tiles {
                 for (dx, value) in row.iter_mut().enumerate() {
                     let column = first[1].wrapping_add(dx);
                     if column < self.input[1] {
-                        *value = S::load(x.add((y * self.input[1] + column) * lanes + lane));
+                        let place = x.add((y * self.input[1] + column) * lanes + lane);
+                        S::prefetch(place.wrapping_add(self.input[0] * self.input[1] * lanes));
+                        *value = S::load(place);
                     }
                 }
             }
