@@ -121,6 +121,12 @@ fn comments(text: &str) -> Vec<String> {
     found
 }
 
+#[test]
+fn a_part_of_a_name_with_dots_keeps_its_place() {
+    let text = "[model.layers.hidden]\ntrain.epochs = 3\n[model.layers]\nother = [1]\n";
+    assert_eq!(formatted(&formatted(text)), formatted(text));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
 

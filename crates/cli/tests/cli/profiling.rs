@@ -88,13 +88,13 @@ fn random_examples_stand_in_for_data_that_are_not_there() {
     let place = Place::new();
     place.write("pets.toml", PETS);
     assert!(heirloom(&place, "profile pets.toml").failed(2).contains("photos"));
-    let line = "profile pets.toml --input 3,16,16 --classes 7 --seconds 0.05 --batch 4 --quiet";
+    let line = "profile pets.toml --set model.architecture=resnet18 --input 3,32,32 --classes 7 --seconds 0.05 --batch 4 --quiet";
     let text = heirloom(&place, line).done();
     for part in [
         "training step of  pets.toml, 4 examples",
         "measured as peak",
         "GFLOP/s",
-        "conv 32 3x3",
+        "conv 64 3x3",
         "`--all` shows",
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");

@@ -43,7 +43,13 @@ fn ranks(block: &Block, tree: &Table) -> Vec<usize> {
 
 /// The position of a key, and what is known of the keys below it.
 fn rank(level: Level, table: Option<&Table>, name: &str) -> (usize, Level) {
-    let written = table.and_then(|table| table.position(name)).unwrap_or(usize::MAX / 2);
+    // A header may hold no more than the first part of a name with dots.
+    let begins = |table: &Table| {
+        let part = format!("{name}.");
+        table.entries.iter().position(|entry| entry.name.starts_with(&part))
+    };
+    let written = table.and_then(|table| table.position(name).or_else(|| begins(table)));
+    let written = written.unwrap_or(usize::MAX / 2);
     match level {
         Level::Unknown => (written, Level::Unknown),
         Level::Steps(section) => (written, Level::Section(section)),
