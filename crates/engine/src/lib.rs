@@ -23,6 +23,7 @@ mod predictor;
 mod profile;
 mod program;
 mod step;
+mod survey;
 mod trainer;
 mod training_graph;
 

@@ -5,8 +5,9 @@ use tensor::{DType, Tensor};
 
 use super::memory::{Memory, Slot};
 use crate::layout::{Layout, read_lanes, repeat_first, write_lanes};
-use crate::lower::{Lowering, changed_values};
+use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
+use crate::survey::changed_values;
 
 /// A value with its place.
 struct Place {

@@ -43,6 +43,8 @@ pub(crate) mod pointwise;
 pub(crate) mod pool_windows;
 pub(crate) mod reduce;
 pub(crate) mod simd;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod simd_x86;
 pub(crate) mod softmax;
 pub(crate) mod tile;
 pub(crate) mod unary;
