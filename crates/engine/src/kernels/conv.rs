@@ -117,11 +117,11 @@ impl Step for Forward {
         self.run_all(piece..piece + 1, false, cx);
     }
 
-    /// Pieces are output channels. Those of one thread are computed together: they read the same input.
     fn stays_together(&self) -> bool {
         true
     }
 
+    /// Pieces are output channels. Those of one thread are computed together: they read the same input.
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let geometry = &self.geometry;
         let (per_group, channels) = (geometry.channels_out / geometry.groups, geometry.channels_per_group());

@@ -48,11 +48,11 @@ impl Step for InputGradient {
         self.run_all(piece..piece + 1, false, cx);
     }
 
-    /// Pieces are input channels. Those of one thread are computed together: they read the same gradient.
     fn stays_together(&self) -> bool {
         true
     }
 
+    /// Pieces are input channels. Those of one thread are computed together: they read the same gradient.
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let geometry = &self.geometry;
         let (per_group, channels) = (geometry.channels_per_group(), geometry.channels_out / geometry.groups);

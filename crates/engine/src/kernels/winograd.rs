@@ -10,7 +10,7 @@ use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Products of a tile.
-pub(super) const PRODUCTS: usize = 16;
+pub(crate) const PRODUCTS: usize = 16;
 /// Elements between the places of two products, so that the 16 of them do not meet in one set of the first-level cache.
 pub(super) const APART: usize = 64;
 
@@ -66,7 +66,7 @@ macro_rules! square {
         ///
         /// The caller is compiled for the instruction set.
         #[inline(always)]
-        pub(super) unsafe fn $name<S: Simd>(from: [[S::V; $n]; $n]) -> [[S::V; $m]; $m] {
+        pub(crate) unsafe fn $name<S: Simd>(from: [[S::V; $n]; $n]) -> [[S::V; $m]; $m] {
             // SAFETY: the caller's.
             unsafe {
                 let zero = S::splat(0.0);

@@ -18,23 +18,13 @@ const LANES: usize = 32;
 /// Channels that are summed before the next: one tile's transformed inputs stay in the first-level cache.
 const CHANNELS: usize = 256;
 
-/// `y = activation(bias + convolution of x)`; see [`super::winograd`].
-pub(super) struct WinogradConv {
-    pub(super) name: String,
-    pub(super) x: Slot,
-    /// Transformed weights.
-    pub(super) u: Slot,
-    pub(super) shape: Transformed,
-    /// Whether the sum runs over the weight's output channels, backwards.
-    pub(super) backward: bool,
-    pub(super) bias: Option<Slot>,
-    pub(super) relu: bool,
-    pub(super) y: Slot,
-    /// Channels of `x`, which are summed, and of `y`.
-    pub(super) channels: [usize; 2],
-    pub(super) tiles: Tiles,
-    pub(super) lanes: usize,
+/// The step that [`Parts`] describe, as it is cut.
+struct WinogradConv {
+    parts: Parts,
+    lanes: usize,
+    /// Transformed inputs and products of the tiles that each piece works on.
     room: Slot,
+    /// Tiles that are worked on together.
     together: usize,
     pieces: Pieces,
 }
@@ -49,16 +39,19 @@ fn room_len(channels: [usize; 2], lanes: usize, together: usize) -> usize {
     together * of_tile(channels, lanes) + 2 * PRODUCTS * APART
 }
 
-/// What a [`WinogradConv`] is made of.
+/// `y = activation(bias + convolution of x)`; see [`super::winograd`].
 pub(super) struct Parts {
     pub(super) name: String,
     pub(super) x: Slot,
+    /// Transformed weights.
     pub(super) u: Slot,
     pub(super) shape: Transformed,
+    /// Whether the sum runs over the weight's output channels, backwards.
     pub(super) backward: bool,
     pub(super) bias: Option<Slot>,
     pub(super) relu: bool,
     pub(super) y: Slot,
+    /// Channels of `x`, which are summed, and of `y`.
     pub(super) channels: [usize; 2],
     pub(super) tiles: Tiles,
 }
@@ -66,35 +59,22 @@ pub(super) struct Parts {
 impl Parts {
     /// Adds the step.
     pub(super) fn push(self, cx: &mut Lowering<'_>) {
-        let Parts { name, x, u, shape, backward, bias, relu, y, channels, tiles } = self;
-        let lanes = cx.lanes;
-        let of_tile = of_tile(channels, lanes);
-        let together = (ROOM / of_tile).clamp(1, tiles.count());
-        let work = 2 * PRODUCTS * channels[0] * channels[1] * tiles.count() * lanes;
-        let pieces = Pieces::of(tiles.count(), work);
+        let (lanes, channels) = (cx.lanes, self.channels);
+        let together = (ROOM / of_tile(channels, lanes)).clamp(1, self.tiles.count());
+        let pieces = Pieces::of(self.tiles.count(), self.work(lanes));
         let room = cx.temporary(pieces.count() * room_len(channels, lanes, together));
-        cx.push(WinogradConv {
-            name,
-            x,
-            u,
-            shape,
-            backward,
-            bias,
-            relu,
-            y,
-            channels,
-            tiles,
-            lanes,
-            room,
-            together,
-            pieces,
-        });
+        cx.push(WinogradConv { parts: self, lanes, room, together, pieces });
+    }
+
+    /// Floating-point operations of the products.
+    fn work(&self, lanes: usize) -> usize {
+        2 * PRODUCTS * self.channels[0] * self.channels[1] * self.tiles.count() * lanes
     }
 }
 
 impl Step for WinogradConv {
     fn name(&self) -> String {
-        self.name.clone()
+        self.parts.name.clone()
     }
 
     fn pieces(&self) -> &Pieces {
@@ -102,13 +82,14 @@ impl Step for WinogradConv {
     }
 
     fn operations(&self) -> u64 {
-        (2 * PRODUCTS * self.channels[0] * self.channels[1] * self.tiles.count() * self.lanes) as u64
+        self.parts.work(self.lanes) as u64
     }
 
     fn access(&self) -> Vec<Access> {
+        let Parts { x, u, y, bias, .. } = &self.parts;
         let mut access =
-            vec![Access::read(self.x), Access::read(self.u), Access::write(self.y), Access::write(self.room)];
-        access.extend(self.bias.map(Access::read));
+            vec![Access::read(*x), Access::read(*u), Access::write(*y), Access::write(self.room)];
+        access.extend(bias.map(Access::read));
         access
     }
 
@@ -116,27 +97,28 @@ impl Step for WinogradConv {
         self.run_all(piece..piece + 1, false, cx);
     }
 
-    /// Pieces are tiles. Those of one thread share the room of the first.
     fn stays_together(&self) -> bool {
         true
     }
 
+    /// Pieces are tiles. Those of one thread share the room of the first.
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let tiles = self.pieces.span(pieces.clone());
         let (from, to) = (tiles.start, tiles.end);
-        let room = room_len(self.channels, self.lanes, self.together);
+        let parts = &self.parts;
+        let room = room_len(parts.channels, self.lanes, self.together);
         // SAFETY: the room holds as much for every piece; this piece's is nobody else's.
         let room = unsafe { cx.memory.at(self.room).add(pieces.start * room) };
         let data = Data {
-            x: cx.memory.at(self.x),
-            u: cx.memory.at(self.u),
-            shape: self.shape,
-            backward: self.backward,
-            bias: self.bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias)),
-            relu: self.relu,
-            y: cx.memory.at(self.y),
-            channels: self.channels,
-            tiles: self.tiles,
+            x: cx.memory.at(parts.x),
+            u: cx.memory.at(parts.u),
+            shape: parts.shape,
+            backward: parts.backward,
+            bias: parts.bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias)),
+            relu: parts.relu,
+            y: cx.memory.at(parts.y),
+            channels: parts.channels,
+            tiles: parts.tiles,
             lanes: self.lanes,
             room,
             together: self.together,

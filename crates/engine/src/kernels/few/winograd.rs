@@ -16,10 +16,11 @@ use super::form::{self, Form};
 use super::pack::{BLOCK, Blocks};
 use super::places::STRIP;
 use super::winograd_input::{ROOM, Tiles, lower_transform, transform_group};
-use super::winograd_tiles::{FREQUENCIES, of_products, pack};
+use super::winograd_tiles::pack;
 use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{Simd, dispatch};
+use crate::kernels::winograd::{PRODUCTS, output};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -139,9 +140,9 @@ impl Multiply {
     /// The weights of block `next`, fetched while `groups` groups of one example are computed.
     fn ahead(&self, next: usize, groups: usize, cx: &Context<'_>) -> Ahead {
         let Geometry { channels_in, channels_out, .. } = self.tiles.geometry;
-        let at = cx.memory.at(self.u).wrapping_add(next * BLOCK * channels_in * FREQUENCIES);
-        let len = Blocks::of(channels_out).width(next) * channels_in * FREQUENCIES;
-        Ahead::of(at, len, groups * FREQUENCIES * channels_in)
+        let at = cx.memory.at(self.u).wrapping_add(next * BLOCK * channels_in * PRODUCTS);
+        let len = Blocks::of(channels_out).width(next) * channels_in * PRODUCTS;
+        Ahead::of(at, len, groups * PRODUCTS * channels_in)
     }
 
     /// One group of transformed tiles `v` times one block.
@@ -164,7 +165,7 @@ impl Multiply {
         unsafe {
             let job = Job {
                 v,
-                u: cx.memory.at(self.u).add(block * BLOCK * tiles.geometry.channels_in * FREQUENCIES),
+                u: cx.memory.at(self.u).add(block * BLOCK * tiles.geometry.channels_in * PRODUCTS),
                 y: cx.memory.at(self.y),
                 finish: self.epilogue.at(cx.memory),
                 channel: block * BLOCK,
@@ -194,14 +195,14 @@ struct Job {
 
 /// Sums of products: `[frequency][tile][output channel of the block]`.
 #[repr(align(64))]
-struct Products(MaybeUninit<[f32; FREQUENCIES * STRIP * BLOCK]>);
+struct Products(MaybeUninit<[f32; PRODUCTS * STRIP * BLOCK]>);
 
 #[inline(always)]
 unsafe fn multiply<S: Simd>(job: Job, tiles: &Tiles, group: usize, ahead: &mut Ahead) {
     let mut sums = Products(MaybeUninit::uninit());
     let m: *mut f32 = sums.0.as_mut_ptr().cast();
     let (inputs, count) = (tiles.geometry.channels_in, tiles.group(group).len());
-    for frequency in 0..FREQUENCIES {
+    for frequency in 0..PRODUCTS {
         // SAFETY: the caller's; the sums of a frequency have room for all tiles and channels of a block.
         unsafe {
             let v = job.v.add(frequency * STRIP * tiles.inputs());
@@ -286,7 +287,7 @@ unsafe fn outputs<S: Simd>(job: Job, m: *const f32, tiles: &Tiles, tile: usize) 
             for (frequency, value) in products.as_flattened_mut().iter_mut().enumerate() {
                 *value = S::load(m.add(frequency * STRIP * BLOCK + vector));
             }
-            let values = of_products::<S>(products);
+            let values = output::<S>(products);
             for (y, row) in values.into_iter().enumerate().take(height - top) {
                 for (x, value) in row.into_iter().enumerate().take(width - left) {
                     let position = job.first + (top + y) * width + left + x;

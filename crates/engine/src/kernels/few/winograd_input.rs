@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::form;
 use super::places::STRIP;
-use super::winograd_tiles::{FREQUENCIES, of_input};
 use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{Simd, dispatch};
+use crate::kernels::winograd::{PRODUCTS, input};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -51,7 +51,7 @@ impl Tiles {
 
     /// Elements of a group's transformed tiles: `[frequency][tile][input channel]`.
     pub(super) fn group_len(&self) -> usize {
-        FREQUENCIES * STRIP * self.inputs()
+        PRODUCTS * STRIP * self.inputs()
     }
 
     /// Groups that are transformed together.
@@ -154,7 +154,7 @@ unsafe fn transform_tile<S: Simd>(tiles: &Tiles, x: *const f32, v: *mut f32, til
                 }
             }
             let v = v.add(channel);
-            for (frequency, &value) in of_input::<S>(d).as_flattened().iter().enumerate() {
+            for (frequency, &value) in input::<S>(d).as_flattened().iter().enumerate() {
                 S::store(v.add(frequency * STRIP * inputs), value);
             }
         }
