@@ -22,9 +22,19 @@ pub(crate) enum Form {
     Maps,
 }
 
+/// What a plan for few examples is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its constants stay as they are.
+    Inference,
+    /// They change from step to step, or may.
+    Learning,
+}
+
 /// The values of a plan for few examples that lie in rows or maps.
 pub(crate) struct Forms {
     batch: usize,
+    purpose: Purpose,
     slots: BTreeMap<(ValueId, Form), Slot>,
 }
 
@@ -74,8 +84,13 @@ impl Form {
 
 impl Forms {
     /// No values yet, in a plan for up to `batch` examples.
-    pub(super) fn new(batch: usize) -> Self {
-        Forms { batch, slots: BTreeMap::new() }
+    pub(super) fn new(batch: usize, purpose: Purpose) -> Self {
+        Forms { batch, purpose, slots: BTreeMap::new() }
+    }
+
+    /// What the plan is for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// A form that the value lies in, if it does: the source of its lanes.
@@ -164,15 +179,17 @@ fn convert(cx: &mut Lowering<'_>, value: ValueId, from: (Form, Slot), to: (Form,
     let lanes = cx.lanes;
     let elements = lengths.channels * lengths.positions * forms(cx).batch;
     let pieces = Pieces::of(lengths.channels, elements * 64);
-    cx.push(Convert { from, to, lengths, lanes, pieces });
+    let gradient = cx.is_gradient(value);
+    cx.push(Convert { from, to, lengths, lanes, gradient, pieces });
 }
 
-/// Copies a value from one form to another; lanes without an example repeat the first one.
+/// Copies a value from one form to another; lanes without an example repeat the first one, or are zero in a gradient.
 struct Convert {
     from: (Form, Slot),
     to: (Form, Slot),
     lengths: Lengths,
     lanes: usize,
+    gradient: bool,
     pieces: Pieces,
 }
 
@@ -213,7 +230,10 @@ impl Step for Convert {
                     let len = self.lengths.positions * self.lanes;
                     std::slice::from_raw_parts_mut(y.add(channel * to.channel), len)
                 };
-                lanes.chunks_exact_mut(self.lanes).for_each(|feature| repeat_first(feature, cx.live()));
+                lanes.chunks_exact_mut(self.lanes).for_each(|feature| match self.gradient {
+                    true => feature[cx.live()..].fill(0.0),
+                    false => repeat_first(feature, cx.live()),
+                });
             }
         }
     }
