@@ -77,7 +77,7 @@ impl<S: Simd> Terms<S> for Column {
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let (Some(x), y) = (node.inputs[0], node.outputs[0]) else { return false };
-    if !form::is_map(cx, x) || !sums_channels(cx, node) {
+    if !(form::is_map(cx, x) || form::is_row(cx, x)) || !sums_channels(cx, node) {
         return false;
     }
     let lengths = Lengths::of(cx, x).expect("a map");

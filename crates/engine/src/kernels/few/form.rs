@@ -53,6 +53,11 @@ impl Lengths {
         Some(Lengths { channels, positions: dims.iter().skip(1).product() })
     }
 
+    /// Whether rows and maps of these lengths are one.
+    fn is_row(self) -> bool {
+        self.positions == 1 && self.padded() == self.channels
+    }
+
     /// Channels rounded up to whole vectors.
     pub(super) fn padded(self) -> usize {
         self.channels.next_multiple_of(ALIGNMENT)
@@ -149,12 +154,24 @@ pub(super) fn have(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
         return slot;
     }
     let from = match forms(cx).any(value) {
+        // Whole vectors of numbers at one position lie alike in both.
+        Some((_, slot)) if form != Form::Pixels && Lengths::of(cx, value).is_some_and(Lengths::is_row) => {
+            forms(cx).slots.insert((value, form), slot);
+            return slot;
+        }
         Some(from) => from,
         None => (Form::Lanes, cx.slot(value)),
     };
     let to = make(cx, value, form);
     convert(cx, value, from, (form, to));
     to
+}
+
+/// A value of one number per feature with the features of an example side by side, in maps if it lies there.
+pub(super) fn side_by_side(cx: &mut Lowering<'_>, value: ValueId) -> (Slot, Strides) {
+    let form = if is_map(cx, value) { Form::Maps } else { Form::Rows };
+    let strides = form.strides(Lengths::of(cx, value).expect("a value per example"), cx.lanes);
+    (have(cx, value, form), strides)
 }
 
 /// Memory for `len` elements of each example, for the course of one batch.

@@ -1,5 +1,6 @@
 //! Convolutions of few examples whose weights change from step to step: read where they lie, as `[input channel, tap][output
-//! channel]`. A tile is up to twelve positions by two vectors of output channels, or fewer positions by more vectors.
+//! channel]`. A tile is up to twelve positions by two vectors of output channels, or fewer positions by more vectors. Dense layers
+//! are convolutions of one tap over a map whose positions are the examples.
 
 use std::ops::Range;
 
@@ -13,32 +14,86 @@ use crate::kernels::geometry::{CHANNEL_BLOCK, Geometry};
 use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{Simd, dispatch};
 use crate::lower::Lowering;
-use crate::step::{Access, Context, Pieces, Step};
+use crate::step::{Access, Context, PIECES, Pieces, Step};
 
-/// Output channels of one piece's tiles: their weights of a block of input channels are one run of cache lines each.
+/// Output channels of one piece's tiles: their weights for an input channel and a tap are one run of cache lines.
 const BLOCK: usize = 4 * ALIGNMENT;
+/// The same where strips are short: the weights are what takes the time, and longer runs come faster from memory.
+const WIDE_BLOCK: usize = 8 * ALIGNMENT;
+/// Places of a short strip at most.
+const SHORT: usize = 3;
+/// Products that are added up before the sum is added to the others: sums of sums round less than long sums.
+const TOGETHER: usize = 1024;
+/// Cycles from asking for weights to needing them: as long as they may take to come from memory.
+const AHEAD: usize = 600;
 
 /// `y[position][o] = activation(b[o] + sum over blocks of input channels, taps, channels of x[tap's place][c] w[c, tap][o])`.
-struct Forward {
-    x: Slot,
-    strides: Strides,
-    w: Slot,
-    w_stride: usize,
-    bias: Option<Slot>,
-    relu: bool,
-    y: Slot,
-    geometry: Geometry,
+pub(super) struct Forward {
+    pub(super) x: Slot,
+    pub(super) strides: Strides,
+    pub(super) w: Slot,
+    pub(super) w_stride: usize,
+    pub(super) bias: Option<Slot>,
+    pub(super) relu: bool,
+    pub(super) y: Slot,
+    pub(super) geometry: Geometry,
+    pub(super) maps: Maps,
+}
+
+/// What the maps of a convolution are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Maps {
+    /// One of each example.
+    Each,
+    /// One, whose positions are the examples.
+    One,
+}
+
+impl Maps {
+    /// How many there are.
+    pub(super) fn count(self, cx: &Context<'_>) -> usize {
+        match self {
+            Maps::Each => cx.live(),
+            Maps::One => 1,
+        }
+    }
+}
+
+impl Forward {
+    /// Adds the step.
+    pub(super) fn push(self, cx: &mut Lowering<'_>, strips: Strips) {
+        let block = if strips.longest() <= SHORT { WIDE_BLOCK } else { BLOCK };
+        // With few strips, enough blocks for every piece to have one.
+        let channels = self.geometry.channels_out.div_ceil(PIECES.div_ceil(strips.count().max(1)));
+        let block = block.min(channels.next_multiple_of(2 * ALIGNMENT));
+        let blocks = self.geometry.channels_out.div_ceil(block);
+        let pieces = Pieces::weighed(&strips.costs(), blocks, self.geometry.work(1));
+        cx.push(Cut { forward: self, strips, block, pieces });
+    }
+}
+
+/// The step.
+struct Cut {
+    forward: Forward,
     strips: Strips,
+    /// Output channels of a block.
+    block: usize,
     /// Cut of the strips of all blocks of output channels, block by block.
     pieces: Pieces,
 }
 
-impl Step for Forward {
+impl Step for Cut {
     fn name(&self) -> String {
+        let Forward { geometry, maps, .. } = &self.forward;
         let Geometry { channels_in, channels_out, kernel: [height, width], output: [rows, columns], .. } =
-            self.geometry;
-        let relu = if self.relu { " + relu" } else { "" };
-        format!("conv {channels_in} to {channels_out} {height}x{width} at {rows}x{columns}{relu}")
+            geometry;
+        let relu = if self.forward.relu { " + relu" } else { "" };
+        match maps {
+            Maps::Each => {
+                format!("conv {channels_in} to {channels_out} {height}x{width} at {rows}x{columns}{relu}")
+            }
+            Maps::One => format!("dense {channels_in}x{channels_out}{relu}"),
+        }
     }
 
     fn pieces(&self) -> &Pieces {
@@ -46,12 +101,13 @@ impl Step for Forward {
     }
 
     fn operations(&self) -> u64 {
-        self.geometry.work(1) as u64
+        self.forward.geometry.work(1) as u64
     }
 
     fn access(&self) -> Vec<Access> {
-        let mut access = vec![Access::read(self.x), Access::read(self.w), Access::write(self.y)];
-        access.extend(self.bias.map(Access::read));
+        let Forward { x, w, y, bias, .. } = self.forward;
+        let mut access = vec![Access::read(x), Access::read(w), Access::write(y)];
+        access.extend(bias.map(Access::read));
         access
     }
 
@@ -63,17 +119,19 @@ impl Step for Forward {
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let range = self.pieces.span(pieces);
         let (from, to) = (range.start, range.end);
+        let Forward { x, strides, w, w_stride, bias, relu, y, geometry, maps } = &self.forward;
         let job = Job {
-            x: cx.memory.at(self.x),
-            strides: self.strides,
-            w: cx.memory.at(self.w),
-            w_stride: self.w_stride,
-            bias: self.bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias)),
-            floor: if self.relu { 0.0 } else { f32::NEG_INFINITY },
-            y: cx.memory.at(self.y),
-            geometry: &self.geometry,
+            x: cx.memory.at(*x),
+            strides: *strides,
+            w: cx.memory.at(*w),
+            w_stride: *w_stride,
+            bias: bias.map_or(std::ptr::null(), |bias| cx.memory.at(bias)),
+            floor: if *relu { 0.0 } else { f32::NEG_INFINITY },
+            y: cx.memory.at(*y),
+            geometry,
             strips: &self.strips,
-            examples: cx.live(),
+            block: self.block,
+            examples: maps.count(cx),
         };
         // SAFETY: the geometry was inferred from these buffers' shapes; the strips `from..to` are the pieces'.
         unsafe { dispatch!(cx.level => strips::<S>(job: Job<'_>, from: usize, to: usize)) };
@@ -94,6 +152,8 @@ struct Job<'a> {
     y: *mut f32,
     geometry: &'a Geometry,
     strips: &'a Strips,
+    /// Output channels of a block.
+    block: usize,
     examples: usize,
 }
 
@@ -105,7 +165,7 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
     while first < to {
         let block = first / count;
         let last = to.min((block + 1) * count);
-        let (start, end) = (block * BLOCK, channels.min((block + 1) * BLOCK));
+        let (start, end) = (block * job.block, channels.min((block + 1) * job.block));
         for example in 0..job.examples {
             for strip in first - block * count..last - block * count {
                 let (meetings, places) = job.strips.strip(strip);
@@ -145,7 +205,10 @@ unsafe fn block_of_places<S: Simd>(
         while channel < end {
             let vectors = (end - channel) / S::WIDTH;
             if S::WIDTH == 16 {
-                if vectors >= 4 && places.len() <= 6 {
+                if vectors >= 8 && places.len() <= SHORT {
+                    by_count!(places, P => tile::<S, P, 8>(job, example, channel, meetings, places); 1 2 3);
+                    channel += 8 * S::WIDTH;
+                } else if vectors >= 4 && places.len() <= 6 {
                     by_count!(places, P => tile::<S, P, 4>(job, example, channel, meetings, places); 1 2 3 4 5 6);
                     channel += 4 * S::WIDTH;
                 } else if vectors >= 2 {
@@ -188,9 +251,17 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     unsafe {
         let x = job.x.add(example * job.strides.example);
         let x: [*const f32; P] = std::array::from_fn(|p| x.add(places[p].source as usize * position));
-        let mut sums = [[S::splat(0.0); J]; P];
+        let (mut sums, mut total, mut summed) = ([[S::splat(0.0); J]; P], [[S::splat(0.0); J]; P], 0);
+        let block_cycles = CHANNEL_BLOCK * meetings.len() * (P * J / 2).max(J + 1);
+        let blocks = if P <= SHORT && job.block == WIDE_BLOCK { AHEAD.div_ceil(block_cycles.max(1)) } else { 0 };
+        let far = blocks * CHANNEL_BLOCK * next;
         for from in (0..inputs).step_by(CHANNEL_BLOCK) {
             let count = CHANNEL_BLOCK.min(inputs - from);
+            if summed >= TOGETHER {
+                total = added::<S, P, J>(total, sums);
+                (sums, summed) = ([[S::splat(0.0); J]; P], 0);
+            }
+            summed += count * meetings.len();
             let w = job.w.add(from * next + channel);
             for meeting in meetings {
                 let offset = meeting.offset * position as isize + (from * job.strides.channel) as isize;
@@ -202,9 +273,11 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
                     count,
                     w.add(meeting.tap * job.w_stride),
                     next,
+                    far,
                 );
             }
         }
+        let sums = added::<S, P, J>(total, sums);
         let outputs = job.geometry.channels_out.next_multiple_of(ALIGNMENT);
         let mut bias = [S::splat(0.0); J];
         if !job.bias.is_null() {
@@ -222,8 +295,23 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     }
 }
 
+#[inline(always)]
+unsafe fn added<S: Simd, const P: usize, const J: usize>(
+    a: [[S::V; J]; P],
+    b: [[S::V; J]; P],
+) -> [[S::V; J]; P] {
+    let mut sum = a;
+    for p in 0..P {
+        for j in 0..J {
+            // SAFETY: the caller is compiled for the instruction set.
+            sum[p][j] = unsafe { S::add(a[p][j], b[p][j]) };
+        }
+    }
+    sum
+}
+
 /// `sums[p][j] += sum over c < count of x[p][c x_step] w[c w_step + j WIDTH ..]`; asks for the weights of the next block of
-/// channels.
+/// channels and, where they are read for few products, for those `far` ahead.
 ///
 /// # Safety
 ///
@@ -236,14 +324,19 @@ unsafe fn products<S: Simd, const P: usize, const J: usize>(
     count: usize,
     w: *const f32,
     w_step: usize,
+    far: usize,
 ) {
     let mut w = w;
     for c in 0..count {
         // SAFETY: the caller's; what is asked for is only a hint.
         unsafe {
-            let ahead = w.wrapping_add(CHANNEL_BLOCK * w_step);
+            let ahead = far > 0;
+            let (near, far) = (w.wrapping_add(CHANNEL_BLOCK * w_step), w.wrapping_add(far));
             for line in (0..J * S::WIDTH).step_by(ALIGNMENT) {
-                S::prefetch(ahead.wrapping_add(line));
+                S::prefetch(near.wrapping_add(line));
+                if P <= SHORT && ahead {
+                    S::prefetch_far(far.wrapping_add(line));
+                }
             }
             let mut weights = [S::splat(0.0); J];
             for j in 0..J {
@@ -277,8 +370,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let strides = form.strides(Lengths::of(cx, x).expect("a geometry has maps"), cx.lanes);
     let x = form::have(cx, x, form);
     let y = form::make(cx, output, Form::Maps);
-    let blocks = geometry.channels_out.div_ceil(BLOCK);
-    let pieces = Pieces::weighed(&strips.costs(), blocks, geometry.work(1));
-    cx.push(Forward { x, strides, w, w_stride, bias, relu: relu.is_some(), y, geometry, strips, pieces });
+    let relu = relu.is_some();
+    Forward { x, strides, w, w_stride, bias, relu, y, geometry, maps: Maps::Each }.push(cx, strips);
     true
 }

@@ -5,7 +5,8 @@ use graph::{NodeId, ValueId};
 
 use super::form::{self, Form};
 use super::{
-    channel_sum, forward, input_gradient, max_pool, norm, pointwise, pool, pool_gradient, weight_gradient,
+    channel_sum, forward, input_gradient, max_pool, norm, pointwise, pool, pool_gradient, trained_dense,
+    weight_gradient,
 };
 use crate::kernels::Lower;
 use crate::kernels::geometry::{CHANNEL_BLOCK, Geometry};
@@ -29,6 +30,11 @@ pub(super) const KERNELS: &[(&str, Lower)] = &[
     ("Relu", pointwise::lower),
     ("ReluGrad", pointwise::lower),
     ("ReduceSum", channel_sum::lower),
+    ("Gemm", trained_dense::lower),
+    ("Flatten", trained_dense::lower_view),
+    ("Reshape", trained_dense::lower_view),
+    ("Squeeze", trained_dense::lower_view),
+    ("Unsqueeze", trained_dense::lower_view),
 ];
 
 /// The ReLU that is all that reads `value`, if there is one.

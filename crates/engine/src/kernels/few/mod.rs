@@ -14,6 +14,7 @@ mod channel_sum;
 mod column_sums;
 mod conv;
 mod dense;
+mod dense_backward;
 mod depthwise;
 mod epilogue;
 mod finish;
@@ -32,6 +33,7 @@ mod pool;
 mod pool_gradient;
 mod runs;
 mod strips;
+mod trained_dense;
 mod weight_gradient;
 mod winograd;
 mod winograd_input;
@@ -69,12 +71,12 @@ const KERNELS: &[(&str, Lower)] = &[
 /// else those of [`learning`]; a function of graph and batch alone.
 pub(crate) fn enable(cx: &mut Lowering<'_>, batch: usize) {
     let has = |names: &[&str]| cx.graph.nodes().any(|(_, node)| names.contains(&node.op_name()));
-    let inference = cx.graph.inputs.len() == 1 && !cx.graph.values().any(|(id, _)| cx.is_gradient(id));
+    let learns = cx.graph.values().any(|(id, _)| cx.is_gradient(id));
+    let inference = cx.graph.inputs.len() == 1 && !learns;
+    let convolves = has(&["Conv", "ConvGradInput", "ConvGradWeight"]);
     let purpose = match cx.is_fixed() {
         true if inference && batch <= EXAMPLES_MAX && has(&["Conv"]) => Purpose::Inference,
-        false if batch <= learning::EXAMPLES_MAX && has(&["Conv", "ConvGradInput", "ConvGradWeight"]) => {
-            Purpose::Learning
-        }
+        false if batch <= learning::EXAMPLES_MAX && (convolves || learns) => Purpose::Learning,
         _ => return,
     };
     cx.few = Some(form::Forms::new(batch, purpose));

@@ -76,7 +76,7 @@ unsafe fn numbers<S: Simd>(operation: Operation, a: *const f32, b: *const f32, y
     }
 }
 
-/// Lowers an operator whose operands are alike, if one of them lies in maps.
+/// Lowers an operator whose operands are alike, if one of them lies in maps or rows.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, op) = cx.node(id);
     let operation = match op {
@@ -92,7 +92,10 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     // A gradient plus what is none would not be zero where there is no example.
     let gradient = operation != Operation::Add
         || operands.iter().all(|&value| cx.is_gradient(value) == cx.is_gradient(output));
-    if !alike || !gradient || !operands.iter().any(|&value| form::is_map(cx, value)) {
+    if !alike
+        || !gradient
+        || !operands.iter().any(|&value| form::is_map(cx, value) || form::is_row(cx, value))
+    {
         return false;
     }
     let slots: Vec<Slot> = operands.iter().map(|&value| form::have(cx, value, Form::Maps)).collect();
