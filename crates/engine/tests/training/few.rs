@@ -1,14 +1,14 @@
 //! Networks trained on batches of a few examples, which have plans of their own: convolutions of every kind, and what stands
 //! between them.
 
-use engine::{Loss, Objective};
+use engine::{Level, Loss, Objective, Optimizer, Options};
 use graph::ValueId;
 use tensor::Tensor;
 
 use crate::jobs::{ADAM, DESCENT, Job, Model, OPTIMIZERS};
 
 /// Trains the network on three batches, the last one ragged where that is possible, of one, two, three and four examples.
-fn check(name: &str, network: fn() -> Model, optimizers: &[engine::Optimizer], [l1, l2]: [f32; 2]) {
+fn check(name: &str, network: fn() -> Model, optimizers: &[Optimizer], [l1, l2]: [f32; 2]) {
     for &optimizer in optimizers {
         let objective = Objective { l1, l2, ..Objective::new(Loss::CrossEntropy, optimizer, 5) };
         for (batch, examples) in [(1, 3), (2, 5), (3, 8), (4, 9)] {
@@ -85,4 +85,74 @@ fn convolutions_along_one_axis() {
         model.scores(x, 40)
     };
     check("one axis", network, &[ADAM], [0.0, 0.0]);
+}
+
+#[test]
+fn what_stands_between_convolutions() {
+    let network = || {
+        let (mut model, x) = Model::new(&[3, 12, 12]);
+        let w = model.weight(&[18, 3, 3, 3], 0.0);
+        let x = model.op("Conv", &[x, w], &[("strides", [1, 2].into())]); // [batch, 18, 10, 5]
+        let x = model.batch_norm(x, 18);
+        let x = model.op("Relu", &[x], &[]);
+        let window =
+            [("kernel_shape", [3, 3].into()), ("strides", [2, 1].into()), ("pads", [1, 1, 1, 1].into())];
+        let x = model.op("MaxPool", &[x], &window); // [batch, 18, 5, 5]
+        let w = model.weight(&[18, 18, 3, 3], 0.0);
+        let y = model.op("Conv", &[x, w], &[("pads", [1, 1, 1, 1].into())]);
+        let y = model.batch_norm(y, 18);
+        let y = model.op("Add", &[y, x], &[]);
+        let y = model.op("Relu", &[y], &[]);
+        let mean = [("kernel_shape", [2, 3].into()), ("pads", [1, 0, 0, 1].into())];
+        let y = model.op("AveragePool", &[y], &mean); // [batch, 18, 5, 4]
+        let y = conv(&mut model, y, [20, 18, 1, 1], [0, 0, 0, 0], [1, 1]);
+        let y = activation(&mut model, "Relu", y);
+        let y = model.op("GlobalAveragePool", &[y], &[]);
+        let y = model.op("Flatten", &[y], &[]);
+        model.scores(y, 20)
+    };
+    check("between", network, &[DESCENT, ADAM], [0.0, 0.01]);
+}
+
+#[test]
+fn dense_layers_behind_a_convolution() {
+    let network = || {
+        let (mut model, x) = Model::new(&[2, 6, 7]);
+        let x = conv(&mut model, x, [5, 2, 3, 3], [0, 0, 0, 0], [1, 1]); // [batch, 5, 4, 5]
+        let x = model.op("Relu", &[x], &[]);
+        let x = model.op("Flatten", &[x], &[]);
+        let x = model.dense(x, 100, 33);
+        let x = activation(&mut model, "Relu", x);
+        let (w, b) = (model.weight(&[48, 33], 0.0), model.weight(&[48], 0.0));
+        let x = model.op("Gemm", &[x, w, b], &[("transB", 1.into())]);
+        let x = model.op("Relu", &[x], &[]);
+        let x = model.dense(x, 48, 1030);
+        let x = activation(&mut model, "Relu", x);
+        model.scores(x, 1030)
+    };
+    check("dense", network, &[DESCENT, ADAM], [0.0, 0.01]);
+}
+
+/// The plans of these networks are those for few examples.
+#[test]
+fn few_examples_have_plans_of_their_own() {
+    let network = || {
+        let (mut model, x) = Model::new(&[3, 8, 8]);
+        let x = conv(&mut model, x, [16, 3, 3, 3], [1, 1, 1, 1], [1, 1]);
+        let x = model.op("Relu", &[x], &[]);
+        let x = conv(&mut model, x, [16, 16, 3, 3], [1, 1, 1, 1], [1, 1]);
+        let x = model.op("Relu", &[x], &[]);
+        model.scores(x, 1024)
+    };
+    for (batch, few) in [(1, true), (8, true), (9, false)] {
+        let job = Job::new(network(), &Objective::new(Loss::CrossEntropy, DESCENT, 5), batch);
+        let plan = job.trainer(Options { batch, threads: 1, level: Level::Portable }).describe();
+        for step in [
+            "conv 16 to 16 3x3 at 8x8 + relu x",
+            "conv 16 to 16 3x3 at 8x8 input gradient x",
+            "conv 16 to 16 3x3 at 8x8 weight gradient + GradientDescent update x",
+        ] {
+            assert_eq!(plan.contains(step), few, "{step} for batches of {batch}, in\n{plan}");
+        }
+    }
 }

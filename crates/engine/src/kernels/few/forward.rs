@@ -1,6 +1,6 @@
 //! Convolutions of few examples whose weights change from step to step: read where they lie, as `[input channel, tap][output
 //! channel]`. A tile is up to twelve positions by two vectors of output channels, or fewer positions by more vectors. Dense layers
-//! are convolutions of one tap over a map whose positions are the examples.
+//! are convolutions of one tap over maps of one position.
 
 use std::ops::Range;
 
@@ -30,6 +30,7 @@ const AHEAD: usize = 600;
 /// `y[position][o] = activation(b[o] + sum over blocks of input channels, taps, channels of x[tap's place][c] w[c, tap][o])`.
 pub(super) struct Forward {
     pub(super) x: Slot,
+    /// Of `x`; the maps of the examples lie one behind the other.
     pub(super) strides: Strides,
     pub(super) w: Slot,
     pub(super) w_stride: usize,
@@ -37,26 +38,6 @@ pub(super) struct Forward {
     pub(super) relu: bool,
     pub(super) y: Slot,
     pub(super) geometry: Geometry,
-    pub(super) maps: Maps,
-}
-
-/// What the maps of a convolution are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Maps {
-    /// One of each example.
-    Each,
-    /// One, whose positions are the examples.
-    One,
-}
-
-impl Maps {
-    /// How many there are.
-    pub(super) fn count(self, cx: &Context<'_>) -> usize {
-        match self {
-            Maps::Each => cx.live(),
-            Maps::One => 1,
-        }
-    }
 }
 
 impl Forward {
@@ -67,8 +48,9 @@ impl Forward {
         let channels = self.geometry.channels_out.div_ceil(PIECES.div_ceil(strips.count().max(1)));
         let block = block.min(channels.next_multiple_of(2 * ALIGNMENT));
         let blocks = self.geometry.channels_out.div_ceil(block);
-        let pieces = Pieces::weighed(&strips.costs(), blocks, self.geometry.work(1));
-        cx.push(Cut { forward: self, strips, block, pieces });
+        let work = self.geometry.work(form::batch(cx));
+        let pieces = Pieces::weighed(&strips.costs(), blocks, work);
+        cx.push(Cut { forward: self, strips, block, work, pieces });
     }
 }
 
@@ -78,21 +60,21 @@ struct Cut {
     strips: Strips,
     /// Output channels of a block.
     block: usize,
+    /// Floating-point operations.
+    work: usize,
     /// Cut of the strips of all blocks of output channels, block by block.
     pieces: Pieces,
 }
 
 impl Step for Cut {
     fn name(&self) -> String {
-        let Forward { geometry, maps, .. } = &self.forward;
+        let geometry = &self.forward.geometry;
         let Geometry { channels_in, channels_out, kernel: [height, width], output: [rows, columns], .. } =
             geometry;
         let relu = if self.forward.relu { " + relu" } else { "" };
-        match maps {
-            Maps::Each => {
-                format!("conv {channels_in} to {channels_out} {height}x{width} at {rows}x{columns}{relu}")
-            }
-            Maps::One => format!("dense {channels_in}x{channels_out}{relu}"),
+        match geometry.positions() * geometry.window() {
+            1 => format!("dense {channels_in}x{channels_out}{relu}"),
+            _ => format!("conv {channels_in} to {channels_out} {height}x{width} at {rows}x{columns}{relu}"),
         }
     }
 
@@ -101,7 +83,7 @@ impl Step for Cut {
     }
 
     fn operations(&self) -> u64 {
-        self.forward.geometry.work(1) as u64
+        self.work as u64
     }
 
     fn access(&self) -> Vec<Access> {
@@ -119,7 +101,7 @@ impl Step for Cut {
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let range = self.pieces.span(pieces);
         let (from, to) = (range.start, range.end);
-        let Forward { x, strides, w, w_stride, bias, relu, y, geometry, maps } = &self.forward;
+        let Forward { x, strides, w, w_stride, bias, relu, y, geometry } = &self.forward;
         let job = Job {
             x: cx.memory.at(*x),
             strides: *strides,
@@ -131,7 +113,6 @@ impl Step for Cut {
             geometry,
             strips: &self.strips,
             block: self.block,
-            examples: maps.count(cx),
         };
         // SAFETY: the geometry was inferred from these buffers' shapes; the strips `from..to` are the pieces'.
         unsafe { dispatch!(cx.level => strips::<S>(job: Job<'_>, from: usize, to: usize)) };
@@ -154,7 +135,6 @@ struct Job<'a> {
     strips: &'a Strips,
     /// Output channels of a block.
     block: usize,
-    examples: usize,
 }
 
 #[inline(always)]
@@ -166,12 +146,10 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
         let block = first / count;
         let last = to.min((block + 1) * count);
         let (start, end) = (block * job.block, channels.min((block + 1) * job.block));
-        for example in 0..job.examples {
-            for strip in first - block * count..last - block * count {
-                let (meetings, places) = job.strips.strip(strip);
-                // SAFETY: the caller's.
-                unsafe { block_of_places::<S>(job, example, (start, end), meetings, places) };
-            }
+        for strip in first - block * count..last - block * count {
+            let (meetings, places) = job.strips.strip(strip);
+            // SAFETY: the caller's.
+            unsafe { block_of_places::<S>(job, (start, end), meetings, places) };
         }
         first = last;
     }
@@ -194,7 +172,6 @@ macro_rules! by_count {
 #[inline(always)]
 unsafe fn block_of_places<S: Simd>(
     job: Job<'_>,
-    example: usize,
     (start, end): (usize, usize),
     meetings: &[Meeting],
     places: &[Place],
@@ -206,28 +183,28 @@ unsafe fn block_of_places<S: Simd>(
             let vectors = (end - channel) / S::WIDTH;
             if S::WIDTH == 16 {
                 if vectors >= 8 && places.len() <= SHORT {
-                    by_count!(places, P => tile::<S, P, 8>(job, example, channel, meetings, places); 1 2 3);
+                    by_count!(places, P => tile::<S, P, 8>(job, channel, meetings, places); 1 2 3);
                     channel += 8 * S::WIDTH;
                 } else if vectors >= 4 && places.len() <= 6 {
-                    by_count!(places, P => tile::<S, P, 4>(job, example, channel, meetings, places); 1 2 3 4 5 6);
+                    by_count!(places, P => tile::<S, P, 4>(job, channel, meetings, places); 1 2 3 4 5 6);
                     channel += 4 * S::WIDTH;
                 } else if vectors >= 2 {
-                    by_count!(places, P => tile::<S, P, 2>(job, example, channel, meetings, places);
+                    by_count!(places, P => tile::<S, P, 2>(job, channel, meetings, places);
                         1 2 3 4 5 6 7 8 9 10 11 12);
                     channel += 2 * S::WIDTH;
                 } else {
-                    by_count!(places, P => tile::<S, P, 1>(job, example, channel, meetings, places);
+                    by_count!(places, P => tile::<S, P, 1>(job, channel, meetings, places);
                         1 2 3 4 5 6 7 8 9 10 11 12);
                     channel += S::WIDTH;
                 }
             } else if vectors >= 4 && places.len() <= 3 {
-                by_count!(places, P => tile::<S, P, 4>(job, example, channel, meetings, places); 1 2 3);
+                by_count!(places, P => tile::<S, P, 4>(job, channel, meetings, places); 1 2 3);
                 channel += 4 * S::WIDTH;
             } else {
                 let tiles = places.len().div_ceil(6);
                 for at in 0..tiles {
                     let places = &places[at * places.len() / tiles..(at + 1) * places.len() / tiles];
-                    by_count!(places, P => tile::<S, P, 2>(job, example, channel, meetings, places); 1 2 3 4 5 6);
+                    by_count!(places, P => tile::<S, P, 2>(job, channel, meetings, places); 1 2 3 4 5 6);
                 }
                 channel += 2 * S::WIDTH;
             }
@@ -239,7 +216,6 @@ unsafe fn block_of_places<S: Simd>(
 #[inline(always)]
 unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     job: Job<'_>,
-    example: usize,
     channel: usize,
     meetings: &[Meeting],
     places: &[Place],
@@ -249,11 +225,11 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
     let next = window * job.w_stride;
     // SAFETY: the caller's; the meetings are those inside of the map.
     unsafe {
-        let x = job.x.add(example * job.strides.example);
-        let x: [*const f32; P] = std::array::from_fn(|p| x.add(places[p].source as usize * position));
+        let x: [*const f32; P] = std::array::from_fn(|p| job.x.add(places[p].source as usize * position));
         let (mut sums, mut total, mut summed) = ([[S::splat(0.0); J]; P], [[S::splat(0.0); J]; P], 0);
         let block_cycles = CHANNEL_BLOCK * meetings.len() * (P * J / 2).max(J + 1);
-        let blocks = if P <= SHORT && job.block == WIDE_BLOCK { AHEAD.div_ceil(block_cycles.max(1)) } else { 0 };
+        let blocks =
+            if P <= SHORT && job.block == WIDE_BLOCK { AHEAD.div_ceil(block_cycles.max(1)) } else { 0 };
         let far = blocks * CHANNEL_BLOCK * next;
         for from in (0..inputs).step_by(CHANNEL_BLOCK) {
             let count = CHANNEL_BLOCK.min(inputs - from);
@@ -285,9 +261,8 @@ unsafe fn tile<S: Simd, const P: usize, const J: usize>(
                 bias[j] = S::load(job.bias.add(channel + j * S::WIDTH));
             }
         }
-        let map = job.geometry.positions() * example;
         for p in 0..P {
-            let y = job.y.add((map + places[p].place as usize) * outputs + channel);
+            let y = job.y.add(places[p].place as usize * outputs + channel);
             for j in 0..J {
                 S::store(y.add(j * S::WIDTH), S::max(S::splat(job.floor), S::add(sums[p][j], bias[j])));
             }
@@ -362,7 +337,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     if geometry.groups != 1 {
         return false;
     }
-    let Some(strips) = Strips::forward(&geometry, STRIP) else { return false };
+    let Some(strips) = Strips::forward(&geometry, form::batch(cx), STRIP) else { return false };
     let relu = learning::relu_behind(cx, node.outputs[0]);
     let output = relu.map_or(node.outputs[0], |relu| cx.graph.node(relu).outputs[0]);
     relu.into_iter().for_each(|relu| cx.done(relu));
@@ -371,6 +346,6 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let x = form::have(cx, x, form);
     let y = form::make(cx, output, Form::Maps);
     let relu = relu.is_some();
-    Forward { x, strides, w, w_stride, bias, relu, y, geometry, maps: Maps::Each }.push(cx, strips);
+    Forward { x, strides, w, w_stride, bias, relu, y, geometry }.push(cx, strips);
     true
 }

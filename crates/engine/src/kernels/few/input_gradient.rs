@@ -27,6 +27,8 @@ struct InputGradient {
     dx: Slot,
     geometry: Geometry,
     strips: Strips,
+    /// Floating-point operations.
+    work: usize,
     /// Cut of the strips of all blocks of input channels, block by block.
     pieces: Pieces,
 }
@@ -43,7 +45,7 @@ impl Step for InputGradient {
     }
 
     fn operations(&self) -> u64 {
-        self.geometry.work(1) as u64
+        self.work as u64
     }
 
     fn access(&self) -> Vec<Access> {
@@ -65,7 +67,6 @@ impl Step for InputGradient {
             dx: cx.memory.at(self.dx),
             geometry: &self.geometry,
             strips: &self.strips,
-            examples: cx.live(),
         };
         // SAFETY: the geometry was inferred from these buffers' shapes; the strips `from..to` are the pieces'.
         unsafe { dispatch!(cx.level => strips::<S>(job: Job<'_>, from: usize, to: usize)) };
@@ -81,17 +82,15 @@ struct Job<'a> {
     dx: *mut f32,
     geometry: &'a Geometry,
     strips: &'a Strips,
-    examples: usize,
 }
 
 impl Job<'_> {
     /// The gradient's row at a place, from input channel `channel` on.
     #[inline(always)]
-    unsafe fn made(&self, example: usize, place: Place, channel: usize) -> *mut f32 {
-        let [height, width] = self.geometry.input;
-        let row = example * height * width + place.place as usize;
+    unsafe fn made(&self, place: Place, channel: usize) -> *mut f32 {
+        let row = self.geometry.channels_in.next_multiple_of(ALIGNMENT);
         // SAFETY: the caller's.
-        unsafe { self.dx.add(row * self.geometry.channels_in.next_multiple_of(ALIGNMENT) + channel) }
+        unsafe { self.dx.add(place.place as usize * row + channel) }
     }
 }
 
@@ -115,17 +114,14 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
             } else {
                 1
             };
-            for example in 0..job.examples {
-                for strip in first - block * count..last - block * count {
-                    let (meetings, places) = job.strips.strip(strip);
-                    let at = At { example, channel };
-                    // SAFETY: the caller's.
-                    unsafe {
-                        match here {
-                            8 => places_of::<S, 8>(job, at, meetings, places),
-                            4 => places_of::<S, 4>(job, at, meetings, places),
-                            _ => places_of::<S, 1>(job, at, meetings, places),
-                        }
+            for strip in first - block * count..last - block * count {
+                let (meetings, places) = job.strips.strip(strip);
+                // SAFETY: the caller's.
+                unsafe {
+                    match here {
+                        8 => places_of::<S, 8>(job, channel, meetings, places),
+                        4 => places_of::<S, 4>(job, channel, meetings, places),
+                        _ => places_of::<S, 1>(job, channel, meetings, places),
                     }
                 }
             }
@@ -135,31 +131,29 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
     }
 }
 
-/// Where a tile stands: its example and its first input channel.
-#[derive(Clone, Copy)]
-struct At {
-    example: usize,
-    channel: usize,
-}
-
 /// `R` input channels of one strip, in as many tiles as the registers ask for.
 #[inline(always)]
-unsafe fn places_of<S: Simd, const R: usize>(job: Job<'_>, at: At, meetings: &[Meeting], places: &[Place]) {
+unsafe fn places_of<S: Simd, const R: usize>(
+    job: Job<'_>,
+    channel: usize,
+    meetings: &[Meeting],
+    places: &[Place],
+) {
     // SAFETY: the caller's.
     unsafe {
         if S::WIDTH == ALIGNMENT && R == 4 && places.len() > 3 {
             return match places.len() {
-                4 => tile::<S, 4, 4>(job, at, meetings, places),
-                5 => tile::<S, 4, 5>(job, at, meetings, places),
-                6 => tile::<S, 4, 6>(job, at, meetings, places),
+                4 => tile::<S, 4, 4>(job, channel, meetings, places),
+                5 => tile::<S, 4, 5>(job, channel, meetings, places),
+                6 => tile::<S, 4, 6>(job, channel, meetings, places),
                 count => unreachable!("{count} places are no tile"),
             };
         }
         for places in places.chunks(3) {
             match places.len() {
-                3 => tile::<S, R, 3>(job, at, meetings, places),
-                2 => tile::<S, R, 2>(job, at, meetings, places),
-                _ => tile::<S, R, 1>(job, at, meetings, places),
+                3 => tile::<S, R, 3>(job, channel, meetings, places),
+                2 => tile::<S, R, 2>(job, channel, meetings, places),
+                _ => tile::<S, R, 1>(job, channel, meetings, places),
             }
         }
     }
@@ -169,7 +163,7 @@ unsafe fn places_of<S: Simd, const R: usize>(job: Job<'_>, at: At, meetings: &[M
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const P: usize>(
     job: Job<'_>,
-    at: At,
+    channel: usize,
     meetings: &[Meeting],
     places: &[Place],
 ) {
@@ -179,9 +173,8 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize>(
     let step = job.geometry.window() * job.w_stride;
     // SAFETY: the caller's; the meetings are those inside of the map, and rows of both are whole vectors.
     unsafe {
-        let dy = job.dy.add(at.example * job.geometry.positions() * row);
-        let dy: [*const f32; P] = std::array::from_fn(|p| dy.add(places[p].source as usize * row));
-        let w = job.w.add(at.channel * step);
+        let dy: [*const f32; P] = std::array::from_fn(|p| job.dy.add(places[p].source as usize * row));
+        let w = job.w.add(channel * step);
         let mut sums = [[S::splat(0.0); P]; R];
         for meeting in meetings {
             let w = w.add(meeting.tap * job.w_stride);
@@ -198,7 +191,7 @@ unsafe fn tile<S: Simd, const R: usize, const P: usize>(
         }
         let sums = summed::<S, R, P>(sums);
         for p in 0..P {
-            let to = job.made(at.example, places[p], at.channel);
+            let to = job.made(places[p], channel);
             for r in 0..R {
                 *to.add(r) = sums[p * R + r];
             }
@@ -281,11 +274,12 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     if geometry.groups != 1 {
         return false;
     }
-    let Some(strips) = Strips::backward(&geometry, PLACES) else { return false };
+    let Some(strips) = Strips::backward(&geometry, form::batch(cx), PLACES) else { return false };
     let (dy, w) = (form::have(cx, dy, Form::Maps), cx.slot(w));
     let dx = form::make(cx, dx, Form::Maps);
     let blocks = geometry.channels_in.div_ceil(CHANNELS);
-    let pieces = Pieces::weighed(&strips.costs(), blocks, geometry.work(1));
-    cx.push(InputGradient { dy, w, w_stride: plain.stride, dx, geometry, strips, pieces });
+    let work = geometry.work(form::batch(cx));
+    let pieces = Pieces::weighed(&strips.costs(), blocks, work);
+    cx.push(InputGradient { dy, w, w_stride: plain.stride, dx, geometry, strips, work, pieces });
     true
 }

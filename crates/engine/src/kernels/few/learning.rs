@@ -1,5 +1,7 @@
-//! Training steps of few examples: convolutions and their gradients with channels in the lanes. Weights change from step to
-//! step, so that nothing is packed: they are read, and updated, where they lie.
+//! Training steps of few examples. Convolutions are direct: transforming weights that are read for a few products only would cost
+//! more than Winograd's algebra saves. Each direction reads the weight, `[input channel, tap][output channel]`, as it lies: forwards
+//! output channels are in the lanes; backwards to the input sums run over the lanes; the weight's own gradient is an outer product,
+//! to which the optimiser's update is applied in registers. Values that only these kernels read never lie in lanes of examples.
 
 use graph::{NodeId, ValueId};
 
@@ -12,7 +14,8 @@ use crate::kernels::Lower;
 use crate::kernels::geometry::{CHANNEL_BLOCK, Geometry};
 use crate::lower::Lowering;
 
-/// The largest batch for which these kernels take less time than those with the batch in the lanes.
+/// The largest batch for which these kernels take less time than those with the batch in the lanes, on all of the networks that
+/// they were measured with: half of the lanes.
 pub(super) const EXAMPLES_MAX: usize = 8;
 
 /// Which kernels know which operator.

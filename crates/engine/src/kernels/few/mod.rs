@@ -2,8 +2,9 @@
 //!
 //! With the batch innermost, one example computes a vector of sixteen. Here a map lies as `[example][position][channel]`, its
 //! channels padded to whole vectors, so that a tile holds positions × output channels of one example and nothing is computed for
-//! examples that are not there. Sums run in the same order as those of the batch-innermost kernels, so that an answer has the
-//! same bytes whatever it was computed together with.
+//! examples that are not there. In inference weights are packed once for all, and sums run in the same order as those of the
+//! batch-innermost kernels, so that an answer has the same bytes whatever it was computed together with. In training
+//! ([`learning`]) weights change from step to step and are read, and updated, where they lie.
 //!
 //! A value may lie in several forms ([`form::Form`]). Operators known here read and make maps (or rows, where there are no
 //! positions); any other finds its operands in lanes, converted when it asks for them. So every graph runs, and the parts of

@@ -1,5 +1,5 @@
-//! Places of a map that meet the taps of a window alike, taken together: those of the map that a convolution makes, or of the
-//! map that its input gradient makes.
+//! Places of maps that meet the taps of a window alike, taken together: those of the maps that a convolution makes, or of the
+//! maps that its input gradient makes, one for each example and one behind the other.
 
 use std::ops::Range;
 
@@ -31,11 +31,20 @@ struct Strip {
     places: Range<usize>,
 }
 
-/// All places of a map.
+/// All places of the maps of some examples.
 pub(super) struct Strips {
     meetings: Vec<Vec<Meeting>>,
     strips: Vec<Strip>,
     places: Vec<Place>,
+}
+
+/// Heights and widths of the maps that are read and made, the width of the window, and how many examples there are.
+#[derive(Clone, Copy)]
+struct Lengths {
+    read: [usize; 2],
+    made: [usize; 2],
+    kernel_width: usize,
+    examples: usize,
 }
 
 /// Along one axis: the taps that some places meet, with the distances of what they read, and those places.
@@ -46,44 +55,56 @@ struct Alike {
 }
 
 impl Strips {
-    /// The places of the map that a convolution makes, up to `most` in a strip; `None` for maps too large to count in 32 bits.
-    pub(super) fn forward(geometry: &Geometry, most: usize) -> Option<Self> {
-        Strips::of(geometry.windows(), geometry.input, geometry.output, geometry.kernel[1], most)
+    /// The places of the maps that a convolution makes, up to `most` in a strip; `None` for maps too large to count in 32 bits.
+    pub(super) fn forward(geometry: &Geometry, examples: usize, most: usize) -> Option<Self> {
+        let lengths = Lengths {
+            read: geometry.input,
+            made: geometry.output,
+            kernel_width: geometry.kernel[1],
+            examples,
+        };
+        Strips::of(geometry.windows(), lengths, most)
     }
 
-    /// The places of the map that its input gradient makes.
-    pub(super) fn backward(geometry: &Geometry, most: usize) -> Option<Self> {
-        Strips::of(geometry.readers(), geometry.output, geometry.input, geometry.kernel[1], most)
+    /// The places of the maps that its input gradient makes.
+    pub(super) fn backward(geometry: &Geometry, examples: usize, most: usize) -> Option<Self> {
+        let lengths = Lengths {
+            read: geometry.output,
+            made: geometry.input,
+            kernel_width: geometry.kernel[1],
+            examples,
+        };
+        Strips::of(geometry.readers(), lengths, most)
     }
 
-    fn of(
-        axes: [Vec<Vec<Tap>>; 2],
-        read: [usize; 2],
-        made: [usize; 2],
-        kernel_width: usize,
-        most: usize,
-    ) -> Option<Self> {
-        u32::try_from(read[0].checked_mul(read[1])?).ok()?;
-        u32::try_from(made[0].checked_mul(made[1])?).ok()?;
+    fn of(axes: [Vec<Vec<Tap>>; 2], lengths: Lengths, most: usize) -> Option<Self> {
+        for [height, width] in [lengths.read, lengths.made] {
+            u32::try_from(height.checked_mul(width)?.checked_mul(lengths.examples)?).ok()?;
+        }
         let [rows, columns] = axes.map(|axis| alike(&axis));
         let mut all = Strips { meetings: Vec::new(), strips: Vec::new(), places: Vec::new() };
         for rows in &rows {
             for columns in &columns {
-                all.add(rows, columns, [read[1], made[1], kernel_width], most);
+                all.add(rows, columns, lengths, most);
             }
         }
         Some(all)
     }
 
     /// Adds the places where some rows and some columns cross.
-    fn add(&mut self, rows: &Alike, columns: &Alike, [read, made, kernel]: [usize; 3], most: usize) {
-        let (first, count) = (self.places.len(), rows.places.len() * columns.places.len());
-        for &(row, down) in &rows.places {
-            self.places.extend(columns.places.iter().map(|&(column, right)| Place {
-                source: (down * read + right) as u32,
-                place: (row * made + column) as u32,
-            }));
+    fn add(&mut self, rows: &Alike, columns: &Alike, lengths: Lengths, most: usize) {
+        let Lengths { read, made, kernel_width, examples } = lengths;
+        let first = self.places.len();
+        for example in 0..examples {
+            let (read_before, made_before) = (example * read[0] * read[1], example * made[0] * made[1]);
+            for &(row, down) in &rows.places {
+                self.places.extend(columns.places.iter().map(|&(column, right)| Place {
+                    source: (read_before + down * read[1] + right) as u32,
+                    place: (made_before + row * made[1] + column) as u32,
+                }));
+            }
         }
+        let count = self.places.len() - first;
         let strips = count.div_ceil(most);
         self.strips.extend((0..strips).map(|strip| Strip {
             meetings: self.meetings.len(),
@@ -91,8 +112,8 @@ impl Strips {
         }));
         let cross = rows.taps.iter().flat_map(|&(down, offset)| {
             let meeting = move |&(right, beside): &(usize, isize)| Meeting {
-                tap: down * kernel + right,
-                offset: offset * read as isize + beside,
+                tap: down * kernel_width + right,
+                offset: offset * read[1] as isize + beside,
             };
             columns.taps.iter().map(meeting)
         });
@@ -174,7 +195,7 @@ mod tests {
 
     #[test]
     fn outputs_with_the_same_taps_are_together() {
-        let strips = Strips::forward(&geometry(), STRIP).unwrap();
+        let strips = Strips::forward(&geometry(), 1, STRIP).unwrap();
         let expected = [
             (vec![(1, 0), (2, 1)], vec![(0, 0)]),
             (vec![(0, 0), (1, 1), (2, 2)], vec![(1, 1), (2, 3)]),
@@ -185,7 +206,7 @@ mod tests {
 
     #[test]
     fn inputs_that_the_same_taps_read_are_together() {
-        let strips = Strips::backward(&geometry(), STRIP).unwrap();
+        let strips = Strips::backward(&geometry(), 1, STRIP).unwrap();
         let expected = [
             (vec![(1, 0)], vec![(0, 0), (2, 1), (4, 2), (6, 3)]),
             (vec![(0, 0), (2, -1)], vec![(1, 1), (3, 2), (5, 3)]),
@@ -196,12 +217,23 @@ mod tests {
     #[test]
     fn places_that_nothing_reads_have_no_taps() {
         let apart = Geometry { kernel: [1, 1], before: [0, 0], after: [0, 0], ..geometry() };
-        let strips = Strips::backward(&apart, 2).unwrap();
+        let strips = Strips::backward(&apart, 1, 2).unwrap();
         let expected = [
             (vec![(0, 0)], vec![(0, 0), (2, 1)]),
             (vec![(0, 0)], vec![(4, 2), (6, 3)]),
             (vec![], vec![(1, 0)]),
             (vec![], vec![(3, 0), (5, 0)]),
+        ];
+        assert_eq!(listed(&strips), expected);
+    }
+
+    #[test]
+    fn places_of_several_examples_are_together() {
+        let strips = Strips::forward(&geometry(), 2, STRIP).unwrap();
+        let expected = [
+            (vec![(1, 0), (2, 1)], vec![(0, 0), (4, 7)]),
+            (vec![(0, 0), (1, 1), (2, 2)], vec![(1, 1), (2, 3), (5, 8), (6, 10)]),
+            (vec![(0, 0), (1, 1)], vec![(3, 5), (7, 12)]),
         ];
         assert_eq!(listed(&strips), expected);
     }

@@ -1,11 +1,11 @@
-//! Dense layers of few examples whose weights change from step to step: convolutions of one tap, over a map whose positions are
-//! the examples.
+//! Dense layers of few examples whose weights change from step to step: convolutions of one tap, over maps of one
+//! position.
 
 use graph::NodeId;
 
 use super::dense_backward;
 use super::form::{self, Form, Strides};
-use super::forward::{Forward, Maps};
+use super::forward::Forward;
 use super::learning;
 use super::strips::{STRIP, Strips};
 use crate::kernels::dense::{Dense, forward_of};
@@ -16,14 +16,14 @@ use crate::lower::Lowering;
 /// that lie far apart come slowly from memory.
 const STREAMED: usize = 1024;
 
-/// A convolution of one tap from `k` to `n` channels, over one row of positions.
-fn one_tap(k: usize, n: usize, positions: usize) -> Geometry {
+/// A convolution of one tap from `k` to `n` channels, over one position.
+fn one_tap(k: usize, n: usize) -> Geometry {
     Geometry {
         channels_in: k,
         channels_out: n,
         groups: 1,
-        input: [1, positions],
-        output: [1, positions],
+        input: [1; 2],
+        output: [1; 2],
         kernel: [1; 2],
         stride: [1; 2],
         dilation: [1; 2],
@@ -46,15 +46,14 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let relu = learning::relu_behind(cx, node.outputs[0]);
     let output = relu.map_or(node.outputs[0], |relu| cx.graph.node(relu).outputs[0]);
     relu.into_iter().for_each(|relu| cx.done(relu));
-    let geometry = one_tap(k, n, form::batch(cx));
-    let Some(strips) = Strips::forward(&geometry, STRIP) else { return false };
+    let geometry = one_tap(k, n);
+    let Some(strips) = Strips::forward(&geometry, form::batch(cx), STRIP) else { return false };
     let (x, strides) = form::side_by_side(cx, x);
-    // The examples are positions.
-    let strides = Strides { position: strides.example, channel: 1, example: 0 };
+    let strides = Strides { position: strides.example, ..strides };
     let (w, bias) = (cx.slot(w), bias.map(|bias| cx.slot(bias)));
     let y = form::make(cx, output, Form::Maps);
-    let (relu, maps) = (relu.is_some(), Maps::One);
-    Forward { x, strides, w, w_stride: stride, bias, relu, y, geometry, maps }.push(cx, strips);
+    let relu = relu.is_some();
+    Forward { x, strides, w, w_stride: stride, bias, relu, y, geometry }.push(cx, strips);
     true
 }
 

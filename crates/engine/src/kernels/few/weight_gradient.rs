@@ -38,6 +38,8 @@ struct WeightGradient {
     w_stride: usize,
     geometry: Geometry,
     runs: Vec<Vec<Run>>,
+    /// Floating-point operations.
+    work: usize,
     /// Cut of the taps of all blocks of input channels, block by block.
     pieces: Pieces,
 }
@@ -66,7 +68,7 @@ impl Step for WeightGradient {
     }
 
     fn operations(&self) -> u64 {
-        self.geometry.work(1) as u64
+        self.work as u64
     }
 
     fn access(&self) -> Vec<Access> {
@@ -308,9 +310,10 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
         None => Result::Kept(cx.slot(dw)),
     };
     let items = geometry.channels_in.div_ceil(CHANNELS) * geometry.window();
-    let pieces = Pieces::of(items, geometry.work(1));
+    let work = geometry.work(form::batch(cx));
+    let pieces = Pieces::of(items, work);
     let runs = runs(&geometry);
-    cx.push(WeightGradient { x, strides, dy, result, w_stride: plain.stride, geometry, runs, pieces });
+    cx.push(WeightGradient { x, strides, dy, result, w_stride: plain.stride, geometry, runs, work, pieces });
     true
 }
 
@@ -321,6 +324,5 @@ fn update_of(cx: &Lowering<'_>, dw: ValueId) -> Option<NodeId> {
     let w = node.inputs[0]?;
     let applies = node.op_name().ends_with("Update") && node.inputs[1] == Some(dw);
     let alike = applies && cx.layout(w) == cx.layout(dw);
-    let late = |&user: &NodeId| user != update && !cx.is_done(user);
-    (alike && !cx.is_kept(w) && !cx.users(w).iter().any(late)).then_some(update)
+    (alike && !cx.is_kept(w) && cx.is_read_out(w, update)).then_some(update)
 }
