@@ -38,10 +38,15 @@ fn main() {
     let (warm, batches) = (3, number(6, "10"));
     let order: Vec<u32> = (0..batch as u32).cycle().take(batch * (warm + batches)).collect();
     let (profile, bytes) = if mode == "train" {
-        let momentum = Optimizer::Momentum { momentum: 0.9, nesterov: false };
-        let objective = Objective::new(Loss::CrossEntropy, momentum, 1);
+        // The main job's optimiser for its network, the usual one for the others.
+        let optimizer = match name.as_str() {
+            "mnist" => Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
+            _ => Optimizer::Momentum { momentum: 0.9, nesterov: false },
+        };
+        let objective = Objective::new(Loss::CrossEntropy, optimizer, 1);
+        let trainable = |name: &str| name.ends_with("weight") || name.ends_with("bias");
         let output = model.value(model.outputs[0]).name.clone();
-        let graph = training_graph(&model, &output, &|_| true, &objective).expect("differentiable");
+        let graph = training_graph(&model, &output, &trainable, &objective).expect("differentiable");
         let mut trainer = Trainer::new(graph, options).expect("lowers");
         (trainer.profile(feed, &order, warm).expect("runs"), trainer.bytes())
     } else {
