@@ -181,8 +181,10 @@ mod tests {
         }
     }
 
-    /// Of each strip: taps with the distances of what they read, and places with where they read first.
-    fn listed(strips: &Strips) -> Vec<(Vec<(usize, isize)>, Vec<(u32, u32)>)> {
+    /// A strip: taps with the distances of what they read, and places with where they read first.
+    type Listed = (Vec<(usize, isize)>, Vec<(u32, u32)>);
+
+    fn listed(strips: &Strips) -> Vec<Listed> {
         let strip = |index: usize| {
             let (meetings, places) = strips.strip(index);
             (
