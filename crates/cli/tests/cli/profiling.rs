@@ -51,6 +51,7 @@ fn a_training_step_is_measured_and_nothing_is_written() {
             "operations",
             "flops",
             "plan_bytes",
+            "ms_again",
             "peak_memory_bytes",
             "peak",
             "ms_in_steps",
@@ -67,6 +68,7 @@ fn a_training_step_is_measured_and_nothing_is_written() {
         [
             "name",
             "node",
+            "again",
             "ms",
             "share",
             "operations",

@@ -11,6 +11,7 @@ pub(crate) mod head;
 mod judged;
 mod objective;
 mod phase;
+mod planned;
 mod prefix;
 mod progress;
 mod rehearse;

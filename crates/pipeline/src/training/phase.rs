@@ -7,6 +7,7 @@ use tensor::Tensor;
 use super::checkpoint::{Saved, save};
 use super::epoch::{check_finite, train_epoch};
 use super::objective::{learning_rate, objective};
+use super::planned::{account, planned};
 use super::prefix::{self, Activations, Divided};
 use super::schedule::Schedule;
 use super::taught::Lessons;
@@ -92,7 +93,7 @@ pub(super) fn train_phase(
     let treatments = treatments(training, schedule, common.fisher.as_ref());
     let objective = Objective { treatments, ..objective(training.scheme, training.teacher) };
     let model = training_graph(learner.graph, prediction, &learns, &objective)?;
-    let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
+    let mut trainer = planned(training.scheme, model, training.engine_options(training.batch_size))?;
     match course.state.take() {
         Some(state) => {
             let before = schedule.phase_before(course.position.epoch, course.position.counts.steps);
@@ -106,6 +107,9 @@ pub(super) fn train_phase(
         }
     }
     tell(common, course, phase, journal)?;
+    if let Some(text) = account(training.scheme, &trainer) {
+        journal.tell(&Event::Notice { text })?;
+    }
     // What is validated is the model as it will be delivered, without updates beside its weights.
     let mut validator = match (&common.adapted, &divided, &activations) {
         (None, ..) => Validator::new(learner.graph, learner.prediction),
