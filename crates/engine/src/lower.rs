@@ -7,7 +7,7 @@
 mod again;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use graph::{Graph, Node, NodeId, ValueId};
 use tensor::Tensor;
@@ -21,6 +21,7 @@ use crate::program::{BufferSpec, Made, Program};
 use crate::step::{Pieces, Results, Step};
 use crate::survey::{fold_constants, gradient_values, is_update, live_nodes, transposed_weights};
 use crate::training_graph::state_pairs;
+pub(crate) use again::Memories;
 
 /// Whether the constants of a graph are replaced from time to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +51,14 @@ pub(crate) fn lower(
     Ok(finish(walk(graph, batch, keep, constants, None)?, level))
 }
 
-/// Goes through the nodes of `graph`. Of what the way there writes, the buffers that are not `kept` are forgotten when the way
-/// back begins ([`again`]).
+/// Goes through the nodes of `graph`. Of what the way there writes, what `memories` does not keep is forgotten when the way back
+/// begins ([`again`]).
 pub(crate) fn walk<'g>(
     graph: &'g Graph,
     batch: usize,
     keep: &[ValueId],
     constants: Constants,
-    kept: Option<&BTreeSet<Slot>>,
+    memories: Option<&Memories>,
 ) -> Result<Lowering<'g>, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
     cx.fixed = constants == Constants::Fixed;
@@ -65,7 +66,7 @@ pub(crate) fn walk<'g>(
     if !kernels::few::lower_input(&mut cx) {
         kernels::load::lower_inputs(&mut cx);
     }
-    cx.again.kept = kept.cloned();
+    cx.again.memories = memories.cloned();
     cx.again.loaded = cx.buffers.len();
     for (id, _) in graph.nodes() {
         if !cx.is_done(id) && cx.live[id.0 as usize] {

@@ -4,8 +4,8 @@
 //! value is given up that lies idle where the plan is largest and frees most bytes for the work of making it again: first
 //! what is normalised, rectified, pooled, added or transformed, at last what is convolved. Where that is not enough, the
 //! network is cut into sections of nearly equal bytes of which only what crosses the cuts is kept (Chen et al. 2016,
-//! "Training deep nets with sublinear memory cost"), into few sections and into many. At last whatever there is room for is
-//! kept after all, the most work for its bytes first.
+//! "Training deep nets with sublinear memory cost"), into few sections and into many; of the smallest plan more is given up. At
+//! last whatever there is room for is kept after all, the most work for its bytes first.
 //!
 //! What a choice comes to is not estimated: the graph is lowered with it and its buffers are placed. So a choice is a function
 //! of graph, batch and limit alone, and what it comes to is what the plan takes.
@@ -17,7 +17,7 @@ use graph::{Graph, ValueId};
 use crate::arrangement::place;
 use crate::error::EngineError;
 use crate::kernels::memory::Slot;
-use crate::lower::{Constants, Lowering, walk};
+use crate::lower::{Constants, Lowering, Memories, walk};
 use crate::step::{Mode, Step};
 
 /// Floating-point operations that take as long as reading or writing a byte, about, on processors of today.
@@ -25,96 +25,133 @@ const OPERATIONS_PER_BYTE: u64 = 4;
 /// Into so many sections a network is cut at most.
 const SECTIONS_MAX: usize = 16;
 
-/// The buffers that are kept so that the plan of `graph` takes `limit` bytes at most; `None` if it does without computing
-/// anything again.
+/// What lasts how long so that the plan of `graph` takes `limit` bytes at most; `None` if it does without computing anything
+/// again.
 ///
 /// Errors   no choice comes to so few bytes: [`EngineError::Memory`] with the fewest that one does.
-pub(crate) fn kept_within(
+pub(crate) fn memories_within(
     graph: &Graph,
     batch: usize,
     keep: &[ValueId],
     limit: usize,
-) -> Result<Option<BTreeSet<Slot>>, EngineError> {
-    let attempt = |kept: Option<&BTreeSet<Slot>>| -> Result<Draft, EngineError> {
-        Ok(Draft::of(&walk(graph, batch, keep, Constants::Replaced, kept)?))
+) -> Result<Option<Memories>, EngineError> {
+    let attempt = |memories: Option<&Memories>| -> Result<Draft, EngineError> {
+        Ok(Draft::of(&walk(graph, batch, keep, Constants::Replaced, memories)?))
     };
     let whole = attempt(None)?;
     if whole.bytes <= limit {
         return Ok(None);
     }
-    let candidates = whole.candidates();
-    let mut search = Search { attempt: &attempt, limit, candidates, least: whole.bytes };
-    let mut best = search.give_up(whole.clone())?;
+    let mut search = Search { attempt: &attempt, limit, worths: whole.worths(), least: whole.bytes };
+    let kept = whole.read_back();
+    let mut best = search.give_up((Memories { kept, ..Memories::default() }, whole.clone()))?;
     if best.1.bytes > limit {
-        for sections in 1..=SECTIONS_MAX {
-            let kept = whole.crossing(sections);
-            let draft = search.try_keeping(&kept)?;
-            let better = match (best.1.bytes <= limit, draft.bytes <= limit) {
-                (true, true) => draft.work < best.1.work,
-                (fits, also) => also && !fits,
-            };
-            if better {
-                best = (kept, draft);
-            }
-        }
+        let smallest = search.smallest_sections(&whole)?;
+        best = search.give_up(smallest)?;
     }
     if best.1.bytes > limit {
         return Err(EngineError::Memory { limit, least: search.least });
     }
-    search.keep_what_fits(best.0).map(Some)
+    search.keep_what_fits(best.0, &whole).map(Some)
 }
 
-/// A lowering tried with one choice, and the search for a better one.
+/// A choice, and what it comes to.
+type Choice = (Memories, Draft);
+
+/// The search for a choice: what is tried, and what it has come to.
 struct Search<'a> {
-    attempt: &'a dyn Fn(Option<&BTreeSet<Slot>>) -> Result<Draft, EngineError>,
+    attempt: &'a dyn Fn(Option<&Memories>) -> Result<Draft, EngineError>,
     limit: usize,
-    /// What the way back reads, with what it is worth.
-    candidates: BTreeMap<Slot, Worth>,
+    /// What the buffers of the way there are worth.
+    worths: BTreeMap<Slot, Worth>,
     /// The fewest bytes of all tries.
     least: usize,
 }
 
 impl Search<'_> {
-    fn try_keeping(&mut self, kept: &BTreeSet<Slot>) -> Result<Draft, EngineError> {
-        let draft = (self.attempt)(Some(kept))?;
+    fn attempt(&mut self, memories: Memories) -> Result<Choice, EngineError> {
+        let draft = (self.attempt)(Some(&memories))?;
         self.least = self.least.min(draft.bytes);
-        Ok(draft)
+        Ok((memories, draft))
     }
 
     /// Gives up values one by one until the plan is small enough or nothing helps any more.
-    fn give_up(&mut self, whole: Draft) -> Result<(BTreeSet<Slot>, Draft), EngineError> {
-        let mut kept: BTreeSet<Slot> = self.candidates.keys().copied().collect();
-        let (mut draft, mut open) = (whole, kept.clone());
-        while draft.bytes > self.limit {
-            let idle = open.iter().filter(|&&slot| draft.is_idle_at_peak(slot));
-            let Some(&slot) = idle.max_by(|a, b| self.candidates[*a].order(&self.candidates[*b])) else {
-                break;
-            };
-            open.remove(&slot);
-            let mut fewer = kept.clone();
-            fewer.remove(&slot);
-            let next = self.try_keeping(&fewer)?;
-            if next.bytes <= draft.bytes {
-                (kept, draft) = (fewer, next);
+    fn give_up(&mut self, mut choice: Choice) -> Result<Choice, EngineError> {
+        let mut tried = BTreeSet::new();
+        while choice.1.bytes > self.limit {
+            let idle = choice.1.idle_at_peak(&choice.0).filter(|change| !tried.contains(change));
+            let worth = |change: &Change| self.worths[&change.slot()];
+            let Some(change) = idle.max_by(|a, b| worth(a).order(&worth(b))) else { break };
+            tried.insert(change);
+            let next = self.attempt(change.applied(&choice.0))?;
+            if next.1.bytes <= choice.1.bytes {
+                choice = next;
             }
         }
-        Ok((kept, draft))
+        Ok(choice)
+    }
+
+    /// Of the cuts into sections that are small enough the one with least work; if none is, the smallest.
+    fn smallest_sections(&mut self, whole: &Draft) -> Result<Choice, EngineError> {
+        let mut best = None::<Choice>;
+        for sections in 1..=SECTIONS_MAX {
+            let kept = whole.crossing(sections);
+            let next = self.attempt(Memories { kept, ..Memories::default() })?;
+            let rank = |draft: &Draft| match draft.bytes <= self.limit {
+                true => (0, u128::from(draft.work)),
+                false => (1, draft.bytes as u128),
+            };
+            if best.as_ref().is_none_or(|best| rank(&next.1) < rank(&best.1)) {
+                best = Some(next);
+            }
+        }
+        Ok(best.expect("there is at least one section"))
     }
 
     /// Keeps of the rest what there is room for, the most work for its bytes first.
-    fn keep_what_fits(&mut self, mut kept: BTreeSet<Slot>) -> Result<BTreeSet<Slot>, EngineError> {
-        let mut rest: Vec<(Slot, Worth)> =
-            self.candidates.iter().map(|(&slot, &worth)| (slot, worth)).collect();
-        rest.retain(|(slot, _)| !kept.contains(slot));
-        rest.sort_by(|a, b| a.1.order(&b.1));
-        for (slot, _) in rest {
-            let mut more = kept.clone();
-            more.insert(slot);
-            if self.try_keeping(&more)?.bytes <= self.limit {
-                kept = more;
+    fn keep_what_fits(&mut self, mut memories: Memories, whole: &Draft) -> Result<Memories, EngineError> {
+        let mut changes: Vec<Change> =
+            whole.read_back().difference(&memories.kept).map(|&slot| Change::Lasts(slot)).collect();
+        changes.extend(memories.brief.iter().map(|&slot| Change::Stays(slot)));
+        changes.sort_by(|a, b| self.worths[&a.slot()].order(&self.worths[&b.slot()]).then(a.cmp(b)));
+        for change in changes {
+            let (more, draft) = self.attempt(change.applied(&memories))?;
+            if draft.bytes <= self.limit {
+                memories = more;
             }
         }
-        Ok(kept)
+        Ok(memories)
+    }
+}
+
+/// One step from a choice to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    /// What was kept is not any more.
+    Ends(Slot),
+    /// What is made again on the way to something else does not stay.
+    Passes(Slot),
+    /// It does stay.
+    Stays(Slot),
+    /// It is kept.
+    Lasts(Slot),
+}
+
+impl Change {
+    fn slot(self) -> Slot {
+        let (Change::Ends(slot) | Change::Passes(slot) | Change::Stays(slot) | Change::Lasts(slot)) = self;
+        slot
+    }
+
+    fn applied(self, memories: &Memories) -> Memories {
+        let mut memories = memories.clone();
+        match self {
+            Change::Ends(slot) => memories.kept.remove(&slot),
+            Change::Passes(slot) => memories.brief.insert(slot),
+            Change::Stays(slot) => memories.brief.remove(&slot),
+            Change::Lasts(slot) => memories.kept.insert(slot),
+        };
+        memories
     }
 }
 
@@ -149,6 +186,8 @@ struct Draft {
     shared: BTreeMap<Slot, usize>,
     /// The buffers of values, and of what is derived of weights: what can be kept or not.
     named: BTreeSet<Slot>,
+    /// For each buffer that holds what was made again, the one that held it before.
+    remade: BTreeMap<Slot, Slot>,
 }
 
 /// One step: what it takes, reads and writes.
@@ -195,19 +234,24 @@ impl Draft {
             peak,
             shared,
             named: cx.named().clone(),
+            remade: cx.remade().clone(),
         }
     }
 
     /// What the way there makes and the way back reads.
-    fn candidates(&self) -> BTreeMap<Slot, Worth> {
-        let (there, back) = self.steps.split_at(self.turn);
-        let read: BTreeSet<Slot> = back.iter().flat_map(|step| &step.reads).copied().collect();
-        let made = self.named.iter().filter(|slot| read.contains(slot));
-        let worth = made.map(|&slot| {
-            let makers = there.iter().filter(|step| step.writes.contains(&slot));
-            (slot, Worth { bytes: self.shared[&slot], work: makers.map(|step| self.work_of(step)).sum() })
-        });
-        worth.collect()
+    fn read_back(&self) -> BTreeSet<Slot> {
+        let read: BTreeSet<Slot> =
+            self.steps[self.turn..].iter().flat_map(|step| &step.reads).copied().collect();
+        self.named.intersection(&read).copied().collect()
+    }
+
+    /// What the buffers of the way there are worth.
+    fn worths(&self) -> BTreeMap<Slot, Worth> {
+        let worth = |slot: &Slot| {
+            let makers = self.steps[..self.turn].iter().filter(|step| step.writes.contains(slot));
+            Worth { bytes: self.shared[slot], work: makers.map(|step| self.work_of(step)).sum() }
+        };
+        self.named.iter().map(|slot| (*slot, worth(slot))).collect()
     }
 
     /// What a step takes, with those that make what it reads and nobody has a name for.
@@ -218,13 +262,22 @@ impl Draft {
         step.work + makers.map(|maker| maker.work).sum::<u64>()
     }
 
-    /// Whether a buffer of the way there waits for the way back where most is in use.
-    fn is_idle_at_peak(&self, slot: Slot) -> bool {
-        let (there, back) = self.steps.split_at(self.turn);
-        let last = there.iter().rposition(|step| step.touches(slot));
-        let first = back.iter().position(|step| step.touches(slot));
+    /// What could be done without that lies idle where most is in use: what waits for the way back, and what was made again.
+    fn idle_at_peak<'a>(&'a self, memories: &'a Memories) -> impl Iterator<Item = Change> + 'a {
+        let kept = memories.kept.iter().filter(|&&slot| self.is_idle_at_peak(slot, self.turn));
+        let remade = self.remade.iter().filter(|(_, before)| !memories.brief.contains(before));
+        let remade =
+            remade.filter(|&(&slot, _)| self.peak >= self.turn && self.is_idle_at_peak(slot, self.peak));
+        kept.map(|&slot| Change::Ends(slot)).chain(remade.map(|(_, &before)| Change::Passes(before)))
+    }
+
+    /// Whether steps before step `from` touch a buffer, and steps from there on, but none between that includes the one where most is in use.
+    fn is_idle_at_peak(&self, slot: Slot, from: usize) -> bool {
+        let (before, after) = self.steps.split_at(from);
+        let last = before.iter().rposition(|step| step.touches(slot));
+        let first = after.iter().position(|step| step.touches(slot));
         match (last, first) {
-            (Some(last), Some(first)) => last < self.peak && self.peak < self.turn + first,
+            (Some(last), Some(first)) => last < self.peak && self.peak < from + first,
             _ => false,
         }
     }

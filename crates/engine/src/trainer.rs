@@ -12,7 +12,7 @@ use crate::lower::{Constants, Lowered, finish, walk};
 use crate::operations::attribute;
 use crate::profile::{Profile, Recorder};
 use crate::program::{Flow, Schedule};
-use crate::recompute::kept_within;
+use crate::recompute::memories_within;
 use crate::training_graph::TrainingGraph;
 
 /// How a graph is run. None of it changes results, except the level in the last digits.
@@ -68,11 +68,11 @@ impl Trainer {
     pub fn within(graph: TrainingGraph, options: Options, limit: Option<usize>) -> Result<Self, EngineError> {
         let Options { batch, level, .. } = options;
         let keep = [graph.loss, graph.prediction, graph.target];
-        let kept = match limit {
-            Some(limit) => kept_within(&graph.graph, batch, &keep, limit)?,
+        let memories = match limit {
+            Some(limit) => memories_within(&graph.graph, batch, &keep, limit)?,
             None => None,
         };
-        let walked = walk(&graph.graph, batch, &keep, Constants::Replaced, kept.as_ref())?;
+        let walked = walk(&graph.graph, batch, &keep, Constants::Replaced, memories.as_ref())?;
         let lowered = finish(walked, level);
         Ok(Trainer { graph, lowered, options })
     }

@@ -6,6 +6,9 @@
 //! numbers are the same, and a kernel that gets along without a value has it not computed. The graph stays as it is, so
 //! kernels find in it the patterns that they always find.
 //!
+//! What is made on the way to a value that was asked for stays until it is read for the last time, or, where memory is short,
+//! is forgotten at once and made another time when it is asked for itself.
+//!
 //! A node that is lowered again settles nothing for the way back and changes nothing that outlives a batch: that was done
 //! when it was lowered at first.
 
@@ -17,15 +20,28 @@ use super::Lowering;
 use crate::kernels::memory::Slot;
 use crate::survey::is_update;
 
+/// What of the way there lasts how long; buffers are those that a plan that forgets nothing has there.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Memories {
+    /// The buffers that keep what is written into them.
+    pub(crate) kept: BTreeSet<Slot>,
+    /// Of the others, those whose values are forgotten at once where they are made again on the way to another.
+    pub(crate) brief: BTreeSet<Slot>,
+}
+
 /// How far forgetting and computing again have come.
 #[derive(Default)]
 pub(super) struct Again {
-    /// The buffers that keep what the way there writes into them; `None`: all. Taken when the way back begins.
-    pub(super) kept: Option<BTreeSet<Slot>>,
+    /// What lasts how long; `None`: everything lasts.
+    pub(super) memories: Option<Memories>,
     /// The buffers that can be kept or not.
     named: BTreeSet<Slot>,
     /// Values that were forgotten and not computed again yet.
     forgotten: BTreeSet<ValueId>,
+    /// The buffers that values had before they were forgotten.
+    before: BTreeMap<ValueId, Slot>,
+    /// For each buffer that holds a value made again, the one that held it before.
+    remade: BTreeMap<Slot, Slot>,
     /// Transformed weights that were.
     forgotten_derived: BTreeSet<Slot>,
     /// The buffers that were there before the first node: what is loaded is not loaded twice.
@@ -74,13 +90,14 @@ impl Lowering<'_> {
         }
         self.again.turn = Some(self.steps.len());
         self.again.named = self.named_now();
-        let Some(kept) = self.again.kept.take() else { return };
-        let lost: BTreeSet<Slot> = self.again.named.difference(&kept).copied().collect();
+        let Some(Memories { kept, .. }) = &self.again.memories else { return };
+        let lost: BTreeSet<Slot> = self.again.named.difference(kept).copied().collect();
         for (value, _) in self.graph.values() {
             let slot = self.slots[value.0 as usize].filter(|slot| lost.contains(slot));
             if slot.is_some() || self.is_inside(value) {
                 self.slots[value.0 as usize] = None;
                 self.again.forgotten.insert(value);
+                self.again.before.extend(slot.map(|slot| (value, slot)));
             }
         }
         for (weight, slot) in self.derived.clone() {
@@ -110,6 +127,11 @@ impl Lowering<'_> {
         &self.again.named
     }
 
+    /// For each buffer that holds what was made again, the one that held it before.
+    pub(crate) fn remade(&self) -> &BTreeMap<Slot, Slot> {
+        &self.again.remade
+    }
+
     /// Whether a value was computed without ever being in memory, as the inside of a fused step.
     fn is_inside(&self, value: ValueId) -> bool {
         let made = self.maker(value).is_some_and(|maker| self.is_done(maker));
@@ -132,11 +154,26 @@ impl Lowering<'_> {
         }
         self.again.under_way = false;
         self.current = current;
+        let wanted = self.slots[value.0 as usize];
+        assert!(wanted.is_some(), "{} was not made", self.graph.value(value).name);
         let made = nodes.iter().flat_map(|&node| &self.graph.node(node).outputs);
-        made.filter(|output| self.slots[output.0 as usize].is_some()).for_each(|output| {
-            self.again.forgotten.remove(output);
-        });
-        assert!(!self.again.forgotten.contains(&value), "{} was not made", self.graph.value(value).name);
+        made.for_each(|&output| self.note_made(output, wanted));
+    }
+
+    /// Notes that a value was made again on the way to what now lies in `wanted`.
+    fn note_made(&mut self, value: ValueId, wanted: Option<Slot>) {
+        let place = &mut self.slots[value.0 as usize];
+        let Some(slot) = *place else { return };
+        let before = self.again.before.get(&value);
+        self.again.remade.extend(before.map(|&before| (slot, before)));
+        let brief = self.again.memories.as_ref().map(|memories| &memories.brief);
+        let is_brief = before.zip(brief).is_some_and(|(before, brief)| brief.contains(before));
+        if is_brief && wanted != Some(slot) {
+            *place = None;
+            self.again.forgotten.insert(value);
+        } else {
+            self.again.forgotten.remove(&value);
+        }
     }
 
     /// The nodes that make `value` of what is in memory, in the graph's order.

@@ -16,7 +16,8 @@ kernel = 3
 padding = "same"
 [model.layers.norm1]
 op = "batch_norm"
-activation = "relu"
+[model.layers.relu1]
+op = "relu"
 [model.layers.conv2]
 op = "conv"
 filters = 16
@@ -33,9 +34,12 @@ kernel = 3
 padding = "same"
 [model.layers.norm3]
 op = "batch_norm"
-activation = "relu"
+[model.layers.relu3]
+op = "relu"
 [model.layers.pool]
 op = "global_average_pool"
+[model.layers.flatten]
+op = "flatten"
 [model.layers.output]
 op = "dense"
 units = "classes"
