@@ -35,14 +35,14 @@ pub(crate) fn memories_within(
     keep: &[ValueId],
     limit: usize,
 ) -> Result<Option<Memories>, EngineError> {
-    let attempt = |memories: Option<&Memories>| -> Result<Draft, EngineError> {
+    let lower = |memories: Option<&Memories>| -> Result<Draft, EngineError> {
         Ok(Draft::of(&walk(graph, batch, keep, Constants::Replaced, memories)?))
     };
-    let whole = attempt(None)?;
+    let whole = lower(None)?;
     if whole.bytes <= limit {
         return Ok(None);
     }
-    let mut search = Search { attempt: &attempt, limit, worths: whole.worths(), least: whole.bytes };
+    let mut search = Search { lower: &lower, limit, worths: whole.worths(), least: whole.bytes };
     let kept = whole.read_back();
     let mut best = search.give_up((Memories { kept, ..Memories::default() }, whole.clone()))?;
     if best.1.bytes > limit {
@@ -60,7 +60,7 @@ type Choice = (Memories, Draft);
 
 /// The search for a choice: what is tried, and what it has come to.
 struct Search<'a> {
-    attempt: &'a dyn Fn(Option<&Memories>) -> Result<Draft, EngineError>,
+    lower: &'a dyn Fn(Option<&Memories>) -> Result<Draft, EngineError>,
     limit: usize,
     /// What the buffers of the way there are worth.
     worths: BTreeMap<Slot, Worth>,
@@ -69,8 +69,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn attempt(&mut self, memories: Memories) -> Result<Choice, EngineError> {
-        let draft = (self.attempt)(Some(&memories))?;
+    fn draft(&mut self, memories: Memories) -> Result<Choice, EngineError> {
+        let draft = (self.lower)(Some(&memories))?;
         self.least = self.least.min(draft.bytes);
         Ok((memories, draft))
     }
@@ -83,7 +83,7 @@ impl Search<'_> {
             let worth = |change: &Change| self.worths[&change.slot()];
             let Some(change) = idle.max_by(|a, b| worth(a).order(&worth(b))) else { break };
             tried.insert(change);
-            let next = self.attempt(change.applied(&choice.0))?;
+            let next = self.draft(change.applied(&choice.0))?;
             if next.1.bytes <= choice.1.bytes {
                 choice = next;
             }
@@ -96,7 +96,7 @@ impl Search<'_> {
         let mut best = None::<Choice>;
         for sections in 1..=SECTIONS_MAX {
             let kept = whole.crossing(sections);
-            let next = self.attempt(Memories { kept, ..Memories::default() })?;
+            let next = self.draft(Memories { kept, ..Memories::default() })?;
             let rank = |draft: &Draft| match draft.bytes <= self.limit {
                 true => (0, u128::from(draft.work)),
                 false => (1, draft.bytes as u128),
@@ -115,7 +115,7 @@ impl Search<'_> {
         changes.extend(memories.brief.iter().map(|&slot| Change::Stays(slot)));
         changes.sort_by(|a, b| self.worths[&a.slot()].order(&self.worths[&b.slot()]).then(a.cmp(b)));
         for change in changes {
-            let (more, draft) = self.attempt(change.applied(&memories))?;
+            let (more, draft) = self.draft(change.applied(&memories))?;
             if draft.bytes <= self.limit {
                 memories = more;
             }

@@ -81,3 +81,23 @@ fn a_limit_of_memory_changes_no_weight() {
     assert_eq!(enough.report().digest, whole.report().digest);
     assert!(enough.notices().iter().any(|text| text.ends_with("of at most 1 GB; nothing is computed again")));
 }
+
+/// The head alone needs little; what learns later is too much, and that is said before anything learns.
+#[test]
+fn later_phases_are_planned_before_the_first() {
+    let project = Project::new();
+    let data = project.digits();
+    project.run(&project.scheme(&format!("name = \"parent\"\n{data}{WIDE}"), &[])).report();
+    let child = |limit: &str| {
+        let limit = format!("train.memory_limit='{limit}'");
+        let overrides = ["model.inherit='parent'", "train.unfreeze={ probe_epochs = 1 }", "seed=7", &limit];
+        project.run(&project.scheme(&format!("{data}{WIDE}"), &overrides))
+    };
+    let refused = child("500 kB");
+    assert!(!refused.events.iter().any(|event| matches!(event, Event::TrainingStarted { .. })));
+    assert_eq!(refused.diagnostics().0, ["memory-limit"]);
+    let ran = child("1 GB");
+    let told: Vec<&str> =
+        ran.notices().into_iter().filter(|text| text.contains("training step takes")).collect();
+    assert_eq!(told.len(), 2, "one for each phase: {told:?}");
+}
