@@ -40,10 +40,15 @@ fn main() {
     let (warm, batches) = (3, number(6, "10"));
     let order: Vec<u32> = (0..batch as u32).cycle().take(batch * (warm + batches)).collect();
     let (profile, bytes) = if mode == "train" {
-        let momentum = Optimizer::Momentum { momentum: 0.9, nesterov: false };
-        let objective = Objective::new(Loss::CrossEntropy, momentum, 1);
+        // The main job's optimiser for its network, the usual one for the others.
+        let optimizer = match name.as_str() {
+            "mnist" => Optimizer::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 },
+            _ => Optimizer::Momentum { momentum: 0.9, nesterov: false },
+        };
+        let objective = Objective::new(Loss::CrossEntropy, optimizer, 1);
+        let trainable = |name: &str| name.contains("weight") || name.ends_with("bias");
         let output = model.value(model.outputs[0]).name.clone();
-        let graph = training_graph(&model, &output, &|_| true, &objective).expect("differentiable");
+        let graph = training_graph(&model, &output, &trainable, &objective).expect("differentiable");
         let limit = arguments.get(7).map(|_| (1e6 * number(7, "0") as f64) as usize);
         let planning = std::time::Instant::now();
         let mut trainer = Trainer::within(graph, options, limit).expect("lowers");

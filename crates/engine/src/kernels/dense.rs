@@ -7,7 +7,7 @@ use super::dense_gradient::lower_backward;
 use super::dense_wide::wide;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products, row_blocks, zero};
+use super::tile::{lane_blocks, products_fetching, row_blocks, zero};
 use crate::lower::{Layout, Lowering};
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -295,7 +295,9 @@ unsafe fn forward_tile<S: Simd, const R: usize, const J: usize>(
                 tile[row][j] = S::load(y.add(row * lanes + j * S::WIDTH));
             }
         }
-        products::<S, R, J>(&mut tile, w, 1, stride, x, lanes, steps);
+        // The same columns of the next block of rows.
+        let ahead = [w.wrapping_add(ROW_BLOCK * stride)];
+        products_fetching::<S, R, J, 1>(&mut tile, (w, 1, stride), (x, lanes), steps, ahead, stride);
         for row in 0..R {
             for j in 0..J {
                 S::store(y.add(row * lanes + j * S::WIDTH), tile[row][j]);

@@ -6,13 +6,13 @@ use graph::{Node, NodeId};
 use super::dense::{Shape, flag, plain_product};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products, row_blocks, zero};
+use super::tile::{lane_blocks, products_fetching, row_blocks, zero};
 use super::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
 use crate::lower::{Layout, Lowering};
 use crate::step::{Access, Context, Pieces, Step};
 
-/// Rows whose input gradient is computed before their weight gradient.
-const BACKWARD_BLOCK: usize = 96;
+/// Rows whose input gradient is computed before their weight gradient, so that the weight is still in the first-level cache.
+const BACKWARD_BLOCK: usize = 24;
 
 /// Rows that are turned at a time.
 const TURNED: usize = 64;
@@ -141,7 +141,7 @@ unsafe fn backward<S: Simd, U: Rule>(
         unsafe {
             if !data.dx.is_null() {
                 lane_blocks!(S, shape.lanes, lane, J => row_blocks!(S, block, end, row, R => {
-                    input_gradient::<S, R, J>(at.weight, data, row, lane, shape)
+                    input_gradient::<S, R, J>(at, data, row, lane, shape)
                 }));
             }
             row_blocks!(S, block, end, row, R => lane_blocks!(S, shape.stride, column, J => {
@@ -153,7 +153,7 @@ unsafe fn backward<S: Simd, U: Rule>(
 
 #[inline(always)]
 unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
-    w: *const f32,
+    at: Pointers,
     data: BackwardData,
     row: usize,
     lane: usize,
@@ -163,7 +163,11 @@ unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
     // SAFETY: the caller's.
     unsafe {
         let mut tile = zero::<S, R, J>();
-        products::<S, R, J>(&mut tile, w.add(row * stride), stride, 1, data.dy.add(lane), lanes, n);
+        // Weight and first moment of the next rows, a line or half of one each step.
+        let next = (row + R) * stride;
+        let ahead = [at.weight, at.moments[0]].map(|array| array.wrapping_add(next).cast_const());
+        let w = at.weight.add(row * stride).cast_const();
+        products_fetching::<S, R, J, 2>(&mut tile, (w, stride, 1), (data.dy.add(lane), lanes), n, ahead, R);
         for r in 0..R {
             for j in 0..J {
                 S::store(data.dx.add((row + r) * lanes + lane + j * S::WIDTH), tile[r][j]);
@@ -185,15 +189,10 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
     // SAFETY: the caller's.
     unsafe {
         let mut tile = zero::<S, R, J>();
-        products::<S, R, J>(
-            &mut tile,
-            data.x.add(row * lanes),
-            lanes,
-            1,
-            data.columns.add(column),
-            stride,
-            lanes,
-        );
+        // The second moment of the next rows.
+        let ahead = [at.moments[1].wrapping_add((row + R) * stride + column * R).cast_const()];
+        let (x, columns) = (data.x.add(row * lanes), data.columns.add(column));
+        products_fetching::<S, R, J, 1>(&mut tile, (x, lanes, 1), (columns, stride), lanes, ahead, R);
         for r in 0..R {
             for j in 0..J {
                 U::apply::<S>(c, at, (row + r) * stride + column + j * S::WIDTH, tile[r][j]);

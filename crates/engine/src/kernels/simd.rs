@@ -34,6 +34,9 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn mul_sub_from(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `2^n` for whole numbers from -126 to 127.
     unsafe fn power_of_two(n: Self::V) -> Self::V;
+    /// `1 / a` within an eighth of itself, for positive numbers from `2^-126` to `2^126`: the bits of a number are nearly its
+    /// logarithm.
+    unsafe fn reciprocal_guess(a: Self::V) -> Self::V;
     unsafe fn greater(a: Self::V, b: Self::V) -> Self::M;
     unsafe fn equal(a: Self::V, b: Self::V) -> Self::M;
     unsafe fn is_nan(a: Self::V) -> Self::M;
@@ -86,6 +89,9 @@ pub(crate) trait Simd: Copy + 'static {
         unsafe { Self::select(mask, value, Self::splat(0.0)) }
     }
 }
+
+/// The bits of a number and of its reciprocal add up to about this.
+pub(super) const RECIPROCAL_BITS: u32 = 0x7ef3_11c7;
 
 /// Plain Rust on arrays of eight, for every processor.
 #[derive(Clone, Copy)]
@@ -147,6 +153,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn power_of_two(n: Eight) -> Eight {
         Eight(n.0.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+    #[inline(always)]
+    unsafe fn reciprocal_guess(a: Eight) -> Eight {
+        Eight(a.0.map(|a| f32::from_bits(RECIPROCAL_BITS.wrapping_sub(a.to_bits()))))
     }
     #[inline(always)]
     unsafe fn greater(a: Eight, b: Eight) -> [bool; 8] {

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::simd::Simd;
+use super::simd::{RECIPROCAL_BITS, Simd};
 
 /// AVX2 with FMA: eight elements.
 #[derive(Clone, Copy)]
@@ -69,6 +69,14 @@ impl Simd for Avx2 {
         unsafe {
             let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
             _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent))
+        }
+    }
+    #[inline(always)]
+    unsafe fn reciprocal_guess(a: __m256) -> __m256 {
+        // SAFETY: the caller is compiled for this instruction set.
+        unsafe {
+            let sum = _mm256_set1_epi32(RECIPROCAL_BITS.cast_signed());
+            _mm256_castsi256_ps(_mm256_sub_epi32(sum, _mm256_castps_si256(a)))
         }
     }
     #[inline(always)]
@@ -184,6 +192,14 @@ impl Simd for Avx512 {
         unsafe {
             let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        }
+    }
+    #[inline(always)]
+    unsafe fn reciprocal_guess(a: __m512) -> __m512 {
+        // SAFETY: the caller is compiled for this instruction set.
+        unsafe {
+            let sum = _mm512_set1_epi32(RECIPROCAL_BITS.cast_signed());
+            _mm512_castsi512_ps(_mm512_sub_epi32(sum, _mm512_castps_si512(a)))
         }
     }
     #[inline(always)]

@@ -67,11 +67,33 @@ pub(crate) unsafe fn products<S: Simd, const R: usize, const J: usize>(
     x_step: usize,
     steps: usize,
 ) {
-    let mut a = a;
-    let mut x = x;
+    // SAFETY: the caller's.
+    unsafe { products_fetching::<S, R, J, 0>(tile, (a, a_row, a_step), (x, x_step), steps, [], 0) }
+}
+
+/// As [`products`]; asks each step for a line of what comes next, into the second-level cache: `ahead`, and from there on
+/// `each` elements further a step.
+///
+/// # Safety
+///
+/// As [`products`].
+#[inline(always)]
+pub(crate) unsafe fn products_fetching<S: Simd, const R: usize, const J: usize, const A: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    (a, a_row, a_step): (*const f32, usize, usize),
+    (x, x_step): (*const f32, usize),
+    steps: usize,
+    ahead: [*const f32; A],
+    each: usize,
+) {
+    let (mut a, mut x, mut ahead) = (a, x, ahead);
     for _ in 0..steps {
-        // SAFETY: the caller's.
+        // SAFETY: the caller's; what is asked for is not read.
         unsafe {
+            for at in &mut ahead {
+                S::prefetch_far(*at);
+                *at = at.wrapping_add(each);
+            }
             outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x);
         }
         a = a.wrapping_add(a_step);

@@ -287,8 +287,25 @@ impl<const PENALTY: bool> Rule for Adam<PENALTY> {
             S::store(at.moments[1].add(offset), v);
             let scale = S::mul_add(S::sqrt(v), S::splat(c.spread), S::splat(c.epsilon));
             let w = if PENALTY { S::mul_sub_from(S::splat(c.decay), w, w) } else { w };
-            S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), S::div(m, scale), w));
+            S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), quotient::<S>(m, scale), w));
         }
+    }
+}
+
+/// `a / b` for `b` from `2^-126` to `2^126`, within two units of the last place where the processor rounds products and sums
+/// once: Newton's iteration `r <- r + r (1 - b r)` twice, then one step on the quotient itself. The divider is busy with square
+/// roots meanwhile.
+#[inline(always)]
+unsafe fn quotient<S: Simd>(a: S::V, b: S::V) -> S::V {
+    // SAFETY: the caller is compiled for the instruction set.
+    unsafe {
+        let one = S::splat(1.0);
+        let mut r = S::reciprocal_guess(b);
+        for _ in 0..2 {
+            r = S::mul_add(S::mul_sub_from(b, r, one), r, r);
+        }
+        let q = S::mul(a, r);
+        S::mul_add(S::mul_sub_from(b, q, a), r, q)
     }
 }
 
