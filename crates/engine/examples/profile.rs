@@ -1,6 +1,8 @@
 //! What the steps of a training step, or of an inference, of a well-known network take.
 //!
-//! `cargo run --release -p engine --example profile -- train|infer NETWORK SIDE BATCH THREADS [LEVEL [BATCHES]]`
+//! `cargo run --release -p engine --example profile -- train|infer NETWORK SIDE BATCH THREADS [LEVEL [BATCHES [MB]]]`
+//!
+//! With `MB` a training step takes at most so much memory.
 
 use engine::{
     Feed, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, StepTime, Targets, Trainer,
@@ -44,10 +46,14 @@ fn main() {
             _ => Optimizer::Momentum { momentum: 0.9, nesterov: false },
         };
         let objective = Objective::new(Loss::CrossEntropy, optimizer, 1);
-        let trainable = |name: &str| name.ends_with("weight") || name.ends_with("bias");
+        let trainable = |name: &str| name.contains("weight") || name.ends_with("bias");
         let output = model.value(model.outputs[0]).name.clone();
         let graph = training_graph(&model, &output, &trainable, &objective).expect("differentiable");
-        let mut trainer = Trainer::new(graph, options).expect("lowers");
+        let limit = arguments.get(7).map(|_| (1e6 * number(7, "0") as f64) as usize);
+        let planning = std::time::Instant::now();
+        let mut trainer = Trainer::within(graph, options, limit).expect("lowers");
+        let (again, ms) = (trainer.again(), planning.elapsed().as_secs_f64() * 1e3);
+        println!("planned in {ms:.0} ms; {} steps again, {} operations", again.steps, again.operations);
         (trainer.profile(feed, &order, warm).expect("runs"), trainer.bytes())
     } else {
         let mut predictor = Predictor::shared(std::sync::Arc::new(model), options).expect("lowers");

@@ -21,6 +21,14 @@ pub enum EngineError {
     /// The graph is not of the form asked for.
     #[error("{0}")]
     Form(String),
+    /// The plan needs more memory than it may have.
+    #[error("the plan takes at least {least} bytes, more than the {limit} that it may")]
+    Memory {
+        /// Bytes that the plan may take.
+        limit: usize,
+        /// The fewest bytes that a plan was found to come by with.
+        least: usize,
+    },
     /// Saved state that does not belong to this graph.
     #[error("the saved state does not fit: {0}")]
     State(String),

@@ -22,6 +22,7 @@ mod peak;
 mod predictor;
 mod profile;
 mod program;
+mod recompute;
 mod step;
 mod survey;
 mod trainer;
@@ -34,7 +35,7 @@ pub use peak::{Peak, READ_BYTES, peak};
 pub use predictor::Predictor;
 pub use profile::{Profile, Span, StepTime};
 pub use program::Flow;
-pub use trainer::{BatchReport, Options, Trainer};
+pub use trainer::{Again, BatchReport, Options, Trainer};
 pub use training_graph::{
     Distillation, Loss, Objective, Optimizer, Parameter, Pull, TrainingGraph, Treatment, training_graph,
 };

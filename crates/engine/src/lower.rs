@@ -4,6 +4,8 @@
 //! operator; a kernel may take several nodes at once (a fused pattern). What no kernel takes is computed by
 //! the operator's reference.
 
+mod again;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -15,10 +17,11 @@ use crate::error::EngineError;
 use crate::kernels::few::form::{Forms, fill_lanes};
 use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
 pub(crate) use crate::layout::{Layout, Plain};
-use crate::program::{BufferSpec, Program};
+use crate::program::{BufferSpec, Made, Program};
 use crate::step::{Pieces, Results, Step};
 use crate::survey::{fold_constants, gradient_values, is_update, live_nodes, transposed_weights};
 use crate::training_graph::state_pairs;
+pub(crate) use again::Memories;
 
 /// Whether the constants of a graph are replaced from time to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,14 +48,29 @@ pub(crate) fn lower(
     keep: &[ValueId],
     constants: Constants,
 ) -> Result<Lowered, EngineError> {
+    Ok(finish(walk(graph, batch, keep, constants, None)?, level))
+}
+
+/// Goes through the nodes of `graph`. Of what the way there writes, what `memories` does not keep is forgotten when the way back
+/// begins ([`again`]).
+pub(crate) fn walk<'g>(
+    graph: &'g Graph,
+    batch: usize,
+    keep: &[ValueId],
+    constants: Constants,
+    memories: Option<&Memories>,
+) -> Result<Lowering<'g>, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
     cx.fixed = constants == Constants::Fixed;
     kernels::few::enable(&mut cx, batch);
     if !kernels::few::lower_input(&mut cx) {
         kernels::load::lower_inputs(&mut cx);
     }
+    cx.again.memories = memories.cloned();
+    cx.again.loaded = cx.buffers.len();
     for (id, _) in graph.nodes() {
         if !cx.is_done(id) && cx.live[id.0 as usize] {
+            cx.turn_at(id);
             cx.lower(id);
             while let Some(update) = kernels::update::ready(&cx) {
                 cx.lower(update);
@@ -61,15 +79,20 @@ pub(crate) fn lower(
     }
     let kept: Vec<Slot> = cx.keep.clone().into_iter().map(|value| cx.slot(value)).collect();
     cx.push(Results::new(kept));
-    let zero_beyond = cx.gradient_slots();
-    let Lowering { slots, layouts, constants, mut buffers, steps, lanes, contents, .. } = cx;
-    for (value, _) in graph.values() {
+    for &value in keep {
         // A value that will be read after the batch keeps its memory to itself.
-        if let (true, Some(slot)) = (keep.contains(&value), slots[value.0 as usize]) {
-            buffers[slot.0 as usize].persistent = true;
+        if let Some(slot) = cx.slots[value.0 as usize] {
+            cx.buffers[slot.0 as usize].persistent = true;
         }
     }
-    let mut program = Program::new(steps, &buffers, level);
+    Ok(cx)
+}
+
+/// Gives the steps of a lowering memory, and fills in the constants.
+pub(crate) fn finish(cx: Lowering<'_>, level: Level) -> Lowered {
+    let zero_beyond = cx.gradient_slots();
+    let Lowering { graph, slots, layouts, constants, buffers, steps, made, lanes, contents, .. } = cx;
+    let mut program = Program::new(steps, made, &buffers, level);
     program.expect_zero_beyond(lanes, zero_beyond);
     for (slot, numbers) in contents {
         program.memory.get(slot).copy_from_slice(&numbers);
@@ -83,7 +106,7 @@ pub(crate) fn lower(
         }
         places.insert(value, (slot, layout));
     }
-    Ok(Lowered { program, places, lanes })
+    Lowered { program, places, lanes }
 }
 
 /// The state of a lowering: what kernels ask and what they add to.
@@ -98,8 +121,10 @@ pub(crate) struct Lowering<'g> {
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
     derived: BTreeMap<Slot, Slot>,
-    /// The steps so far, each with the name of the node it was made for.
-    steps: Vec<(Box<dyn Step>, String)>,
+    /// The steps so far.
+    steps: Vec<Box<dyn Step>>,
+    /// What each of them was made for.
+    made: Vec<Made>,
     /// The node that is being lowered.
     current: Option<NodeId>,
     done: Vec<bool>,
@@ -114,6 +139,8 @@ pub(crate) struct Lowering<'g> {
     fixed: bool,
     /// What some buffers hold from the start.
     contents: Vec<(Slot, Vec<f32>)>,
+    /// What is computed again.
+    again: again::Again,
     /// The values that lie otherwise than in lanes, in a plan for few examples.
     pub(crate) few: Option<Forms>,
 }
@@ -159,6 +186,7 @@ impl<'g> Lowering<'g> {
             padded: BTreeMap::new(),
             derived: BTreeMap::new(),
             steps: Vec::new(),
+            made: Vec::new(),
             current: None,
             live,
             gradients: gradient_values(graph),
@@ -168,8 +196,19 @@ impl<'g> Lowering<'g> {
             deferred: BTreeMap::new(),
             fixed: false,
             contents: Vec::new(),
+            again: again::Again::default(),
             few: None,
         })
+    }
+
+    /// The steps, in their order.
+    pub(crate) fn steps(&self) -> &[Box<dyn Step>] {
+        &self.steps
+    }
+
+    /// The buffers.
+    pub(crate) fn buffers(&self) -> &[BufferSpec] {
+        &self.buffers
     }
 
     /// Adds the steps that compute a node.
@@ -235,8 +274,9 @@ impl<'g> Lowering<'g> {
         self.feature_dims(value).map(|dims| dims.iter().product())
     }
 
-    /// The memory of a value, made where it has none yet.
+    /// The memory of a value, made where it has none yet. What was forgotten is computed again by steps that are added now.
     pub(crate) fn slot(&mut self, value: ValueId) -> Slot {
+        self.recall_value(value);
         if let Some(slot) = self.slots[value.0 as usize] {
             return slot;
         }
@@ -287,7 +327,9 @@ impl<'g> Lowering<'g> {
     /// Adds a step.
     pub(crate) fn push(&mut self, step: impl Step + 'static) {
         let node = self.current.map_or(String::new(), |id| self.graph.node(id).name.clone());
-        self.steps.push((Box::new(step), node));
+        let again = self.makes_again();
+        self.steps.push(Box::new(step));
+        self.made.push(Made { node, again });
     }
 
     /// Notes how the maker of a value cut its features, so that readers can cut alike and need no meeting.
@@ -328,6 +370,7 @@ impl<'g> Lowering<'g> {
         }
         let slot = self.temporary(len);
         self.derived.insert(weight, slot);
+        self.note_derived(weight);
         (slot, true)
     }
 

@@ -9,7 +9,7 @@ use crate::profile::Profile;
 
 /// Gives the steps of `profile` the operations that the convolutions and matrix products of `graph` ask for: two for each
 /// product of their formulas, those with padding included, for `batch` examples. So a plan that computes more than it is
-/// asked for, or saves some of it, shows by its rate.
+/// asked for, or saves some of it, shows by its rate. Steps that compute again what is there keep the number of their own.
 ///
 /// A node of several steps is counted once, at the step that says to compute most or else takes longest; one that has no
 /// step of its own was computed with a node before it, and is counted there.
@@ -36,7 +36,7 @@ pub(crate) fn attribute(graph: &Graph, batch: usize, profile: &mut Profile) {
 
 /// The step that computes most of the node called `name`.
 fn heaviest(profile: &Profile, name: &str) -> Option<usize> {
-    let own = profile.steps.iter().enumerate().filter(|(_, step)| step.node == name);
+    let own = profile.steps.iter().enumerate().filter(|(_, step)| step.node == name && !step.again);
     let heaviest =
         own.max_by(|(_, a), (_, b)| a.operations.cmp(&b.operations).then(a.seconds.total_cmp(&b.seconds)));
     heaviest.map(|(index, _)| index)

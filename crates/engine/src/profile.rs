@@ -11,6 +11,8 @@ pub struct StepTime {
     /// The node of the graph that it was made for, empty for steps that the plan needs beside; a step may compute the
     /// nodes that follow as well.
     pub node: String,
+    /// Whether it computes again what a step before it has computed, so that its memory was free meanwhile.
+    pub again: bool,
     /// In how many pieces it is cut.
     pub pieces: usize,
     /// Whether the threads meet before it.

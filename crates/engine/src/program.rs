@@ -35,11 +35,20 @@ impl BufferSpec {
     }
 }
 
+/// What a step was made for.
+#[derive(Debug, Clone)]
+pub(crate) struct Made {
+    /// The node of the graph.
+    pub(crate) node: String,
+    /// Whether it makes what was there before.
+    pub(crate) again: bool,
+}
+
 /// The steps of one batch and the memory they work in.
 pub(crate) struct Program {
     steps: Vec<Box<dyn Step>>,
-    /// The node of the graph that each step was made for.
-    nodes: Vec<String>,
+    /// What each step was made for.
+    made: Vec<Made>,
     /// Whether the threads meet before the step.
     barriers: Vec<bool>,
     /// The steps that are computed together, piece by piece.
@@ -55,15 +64,19 @@ pub(crate) struct Program {
 impl Program {
     /// Gives every buffer a place (buffers that do not live at the same time share one) and finds out where the
     /// threads must meet.
-    pub(crate) fn new(steps: Vec<(Box<dyn Step>, String)>, buffers: &[BufferSpec], level: Level) -> Self {
-        let (steps, nodes): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
+    pub(crate) fn new(
+        steps: Vec<Box<dyn Step>>,
+        made: Vec<Made>,
+        buffers: &[BufferSpec],
+        level: Level,
+    ) -> Self {
         let (len, places) = place(&steps, buffers);
         let barriers = find_barriers(&steps, &places);
         let groups = find_groups(&steps, &barriers);
         let memory = Memory::new(len, places);
         Program {
             steps,
-            nodes,
+            made,
             barriers,
             groups,
             memory,
@@ -216,11 +229,12 @@ impl Program {
 
     /// What each step is, without times.
     pub(crate) fn outline(&self) -> Vec<StepTime> {
-        let steps = self.steps.iter().zip(&self.nodes).zip(&self.barriers);
+        let steps = self.steps.iter().zip(&self.made).zip(&self.barriers);
         steps
-            .map(|((step, node), &meets)| StepTime {
+            .map(|((step, made), &meets)| StepTime {
                 name: step.name(),
-                node: node.clone(),
+                node: made.node.clone(),
+                again: made.again,
                 pieces: step.pieces().count(),
                 meets,
                 operations: step.operations(),

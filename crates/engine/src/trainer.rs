@@ -8,10 +8,11 @@ use crate::feed::Feed;
 use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::layout::Layout;
-use crate::lower::{Constants, Lowered, lower};
+use crate::lower::{Constants, Lowered, finish, walk};
 use crate::operations::attribute;
 use crate::profile::{Profile, Recorder};
 use crate::program::{Flow, Schedule};
+use crate::recompute::memories_within;
 use crate::training_graph::TrainingGraph;
 
 /// How a graph is run. None of it changes results, except the level in the last digits.
@@ -38,6 +39,15 @@ pub struct BatchReport {
     pub correct: usize,
 }
 
+/// What a plan computes a second time in a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// Steps of the plan.
+    pub steps: usize,
+    /// Floating-point operations of those of them that say how many they are.
+    pub operations: u64,
+}
+
 /// A training graph ready to run: plan, memory, weights and moments.
 pub struct Trainer {
     graph: TrainingGraph,
@@ -48,14 +58,30 @@ pub struct Trainer {
 impl Trainer {
     /// Plans `graph` and gives it memory.
     pub fn new(graph: TrainingGraph, options: Options) -> Result<Self, EngineError> {
-        let lowered = lower(
-            &graph.graph,
-            options.batch,
-            options.level,
-            &[graph.loss, graph.prediction, graph.target],
-            Constants::Replaced,
-        )?;
+        Trainer::within(graph, options, None)
+    }
+
+    /// As [`Trainer::new`], in an arena of `limit` bytes at most, if there is a limit: what does not fit is not kept for the
+    /// way back but computed again, which takes time and changes no result.
+    ///
+    /// Errors   no plan takes so few bytes: [`EngineError::Memory`], with the fewest that one does.
+    pub fn within(graph: TrainingGraph, options: Options, limit: Option<usize>) -> Result<Self, EngineError> {
+        let Options { batch, level, .. } = options;
+        let keep = [graph.loss, graph.prediction, graph.target];
+        let memories = match limit {
+            Some(limit) => memories_within(&graph.graph, batch, &keep, limit)?,
+            None => None,
+        };
+        let walked = walk(&graph.graph, batch, &keep, Constants::Replaced, memories.as_ref())?;
+        let lowered = finish(walked, level);
         Ok(Trainer { graph, lowered, options })
+    }
+
+    /// What the plan computes again so that it takes less memory; all 0 where it has enough.
+    pub fn again(&self) -> Again {
+        let outline = self.lowered.program.outline();
+        let again = || outline.iter().filter(|step| step.again);
+        Again { steps: again().count(), operations: again().map(|step| step.operations).sum() }
     }
 
     /// Bytes of the arena: weights, moments and activations.

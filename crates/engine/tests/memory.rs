@@ -18,20 +18,27 @@ fn resident() -> f64 {
 #[test]
 fn a_trainer_takes_the_bytes_it_says() {
     const BATCH: usize = 32;
-    let model = networks::network("resnet18", 32, 100).unwrap();
+    let model = networks::network("resnet18", 64, 100).unwrap();
     let momentum = Optimizer::Momentum { momentum: 0.9, nesterov: false };
     let objective = Objective::new(Loss::CrossEntropy, momentum, 1);
     let output = model.value(model.outputs[0]).name.clone();
     let graph = training_graph(&model, &output, &|_| true, &objective).unwrap();
-    let rows = vec![0.5f32; BATCH * 3 * 32 * 32];
+    let rows = vec![0.5f32; BATCH * 3 * 64 * 64];
     let labels = vec![1u32; BATCH];
-    let feed = Feed { rows: Rows::F32(&rows), row_len: 3 * 32 * 32, targets: Targets::Classes(&labels) };
+    let feed = Feed { rows: Rows::F32(&rows), row_len: 3 * 64 * 64, targets: Targets::Classes(&labels) };
     let order: Vec<u32> = (0..BATCH as u32).collect();
-    let before = resident();
-    let mut trainer =
-        Trainer::new(graph, Options { batch: BATCH, threads: 1, level: Level::detect() }).unwrap();
-    let stated = trainer.bytes() as f64;
-    trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue).unwrap();
-    let taken = resident() - before;
-    assert!((taken / stated - 1.0).abs() < 0.05, "stated {stated}, taken {taken}");
+    let options = Options { batch: BATCH, threads: 1, level: Level::detect() };
+    let mut stated = Vec::new();
+    for limit in [None, Some(0.8)] {
+        let limit = limit.map(|share| (share * stated[0]) as usize);
+        let graph = graph.clone();
+        let before = resident();
+        let mut trainer = Trainer::within(graph, options, limit).unwrap();
+        let bytes = trainer.bytes() as f64;
+        assert!(limit.is_none_or(|limit| trainer.bytes() <= limit));
+        trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue).unwrap();
+        let taken = resident() - before;
+        assert!((taken / bytes - 1.0).abs() < 0.05, "stated {bytes}, taken {taken}");
+        stated.push(bytes);
+    }
 }

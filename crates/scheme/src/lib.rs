@@ -66,8 +66,8 @@ pub use schema::json_schema;
 pub use sections::{
     About, Activation, Add, Adjust, Against, Architecture, Baseline, BatchNorm, Canary, Conv, CsvTable, Data,
     Dense, Deploy, Distill, Dropout, EarlyStopping, Evaluate, Ewc, Filter, Format, Fractions, Gate, Grid,
-    Head, IdxFiles, ImageFolder, Inherit, Init, Keep, Layer, Leave, Lora, Loss, MeanDeviation, Metric, Model,
-    Padding, Placed, Pool, Preprocess, Rate, Rehearse, Resize, RowImage, Scale, Slice, Source, Split, Step,
-    Steps, TargetForm, Task, TensorNames, Train, Unfreeze, Units,
+    Head, IdxFiles, ImageFolder, Inherit, Init, Keep, Layer, Leave, Lora, Loss, MeanDeviation, MemoryLimit,
+    Metric, Model, Padding, Placed, Pool, Preprocess, Rate, Rehearse, Resize, RowImage, Scale, Slice, Source,
+    Split, Step, Steps, TargetForm, Task, TensorNames, Train, Unfreeze, Units,
 };
 pub use upgrade::{FORMAT, FormatChange, upgrade};

@@ -51,6 +51,7 @@ fn a_training_step_is_measured_and_nothing_is_written() {
             "operations",
             "flops",
             "plan_bytes",
+            "ms_again",
             "peak_memory_bytes",
             "peak",
             "ms_in_steps",
@@ -67,6 +68,7 @@ fn a_training_step_is_measured_and_nothing_is_written() {
         [
             "name",
             "node",
+            "again",
             "ms",
             "share",
             "operations",
@@ -101,6 +103,26 @@ fn random_examples_stand_in_for_data_that_are_not_there() {
     }
     let all = heirloom(&place, &format!("{line} --all")).done();
     assert!(all.lines().count() > text.lines().count() && !all.contains("`--all`"));
+}
+
+#[test]
+fn a_step_in_less_memory_computes_again_what_it_does_not_keep() {
+    let place = Place::new();
+    place.write("pets.toml", PETS);
+    let line = "profile pets.toml --set model.architecture=resnet18 --input 3,32,32 --classes 7 --seconds 0.05 --batch 32 --quiet";
+    let whole = heirloom(&place, &format!("{line} --json")).json();
+    let limit = whole["plan_bytes"].as_u64().expect("bytes") - 2_000_000;
+    let line = format!("{line} --set train.memory_limit=\"{limit} B\"");
+    let less = heirloom(&place, &format!("{line} --json")).json();
+    assert!(less["plan_bytes"].as_u64() <= Some(limit), "{limit}: {}", less["plan_bytes"]);
+    assert_eq!((&whole["ms_again"], &less["operations"]), (&0.0.into(), &whole["operations"]));
+    assert!(less["ms_again"].as_f64() > Some(0.0));
+    let again = less["steps"].as_array().expect("steps").iter().filter(|step| step["again"] == true);
+    let text = heirloom(&place, &line).done();
+    let told = format!("again             {} step", again.count());
+    assert!(text.contains(&told), "no `{told}` in\n{text}");
+    let refused = heirloom(&place, &format!("{line} --set train.memory_limit=\"1 MB\"")).failed(2);
+    assert!(refused.contains("error[memory-limit]: a training step takes at least"), "{refused}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ enum Statistics {
     Given { mean: Slot, variance: Slot },
     /// They are the batch's; its mean and `1 / sqrt(variance + epsilon)` are kept for the way back.
     Batch { moments: Slot, running: Vec<Running>, momentum: f64 },
+    /// They are the batch's, as kept when it was normalised before.
+    Kept { moments: Slot },
 }
 
 /// A running statistic: before and after the step, which may be one buffer.
@@ -53,7 +55,11 @@ struct BatchNorm {
 
 impl Step for BatchNorm {
     fn name(&self) -> String {
-        let training = if matches!(self.statistics, Statistics::Batch { .. }) { ", training" } else { "" };
+        let training = match self.statistics {
+            Statistics::Given { .. } => "",
+            Statistics::Batch { .. } => ", training",
+            Statistics::Kept { .. } => ", again",
+        };
         let add = if self.other.is_some() { " + add" } else { "" };
         let relu = if self.relu { " + relu" } else { "" };
         format!("batch norm {}{training}{add}{relu}", self.pieces.total())
@@ -75,6 +81,7 @@ impl Step for BatchNorm {
         access.extend(self.other.map(|other| Access::read_own(other, &self.pieces, map)));
         match &self.statistics {
             Statistics::Given { mean, variance } => access.extend([own(*mean), own(*variance)]),
+            Statistics::Kept { moments } => access.push(Access::read_own(*moments, &self.pieces, 2)),
             Statistics::Batch { moments, running, .. } => {
                 access.push(Access::write_own(*moments, &self.pieces, 2));
                 for running in running {
@@ -125,6 +132,12 @@ impl BatchNorm {
                 // SAFETY: as above.
                 let (mean, variance) = unsafe { (*at(*mean), *at(*variance)) };
                 (mean, inverse_deviation(f64::from(variance), self.epsilon))
+            }
+            Statistics::Kept { moments } => {
+                // SAFETY: `moments` holds two numbers per channel.
+                let [mean, inverse] =
+                    unsafe { cx.memory.at(*moments).add(2 * channel).cast::<[f32; 2]>().read() };
+                (mean, inverse)
             }
             Statistics::Batch { moments, running, momentum } => {
                 // SAFETY: `x` is the channel's map; `moments` holds two numbers per channel.
@@ -277,8 +290,12 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let lanes = cx.lanes;
     let training = node.attribute("training_mode") != Some(Attribute::Int(0));
     let behind = Behind::of(cx, node.outputs[0]);
-    let statistics = if training {
+    let before = cx.left_by(id);
+    let statistics = if let Some(moments) = before {
+        Statistics::Kept { moments }
+    } else if training {
         let moments = cx.temporary(2 * channels);
+        cx.leave(id, moments);
         // Without an addition in between, the sign of the output follows from the input.
         let rectified = behind.relu.filter(|_| behind.add.is_none()).map(|_| behind.output);
         batch_norm_gradient::remember(cx, node, moments, rectified, batch_norm_gradient::lower_with);
@@ -287,7 +304,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     } else {
         Statistics::Given { mean: cx.slot(mean), variance: cx.slot(variance) }
     };
-    let passes = if training { 12 } else { 4 };
+    let passes = if training && before.is_none() { 12 } else { 4 };
     let pieces = Pieces::of(channels, channels * positions * lanes * passes);
     cx.set_cut(behind.output, pieces.scaled(positions));
     let [x, y, scale, bias] = [x, behind.output, scale, bias].map(|value| cx.slot(value));

@@ -290,7 +290,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     [id, chain.relu, chain.pool].into_iter().for_each(|node| cx.done(node));
     let Convolution { w, w_stride, bias, geometry, .. } = conv;
     let mut winners = None;
-    if let Some((pool_grad, relu_grad)) = chain.back {
+    if let Some((pool_grad, relu_grad)) = chain.back.filter(|_| !cx.is_again()) {
         let kept = cx.temporary(channels * positions * winner_len(lanes));
         winners = Some(kept);
         let back = Back {

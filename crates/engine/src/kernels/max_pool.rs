@@ -143,7 +143,8 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (channels, outputs) = (dims[0], windows.outputs());
     let pieces = Pieces::of(channels, channels * windows.taps.items() * lanes * 2);
     cx.set_cut(output, pieces.scaled(outputs));
-    let winners = Back::find(cx, node, &windows, &dims[1..]).map(|back| {
+    let back = Back::find(cx, node, &windows, &dims[1..]).filter(|_| !cx.is_again());
+    let winners = back.map(|back| {
         let slot = cx.temporary(channels * outputs * lanes);
         let positive = back.relu.is_some();
         back.remember(cx, slot, channels, &windows);

@@ -1,8 +1,8 @@
 //! Small models, jobs that train them, and the same training graph computed in `f64` by the references.
 
 use engine::{
-    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer, TrainingGraph,
-    training_graph,
+    EngineError, Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer,
+    TrainingGraph, training_graph,
 };
 use graph::{Attribute, Attributes, Graph, ValueId, ValueType};
 use tensor::{DType, Random, Shape, Tensor};
@@ -193,9 +193,23 @@ impl Job {
         Trainer::new(self.training.clone(), options).unwrap()
     }
 
+    /// A trainer that comes by with the fewest bytes.
+    fn smallest(&self, options: Options) -> Trainer {
+        let within = |limit| Trainer::within(self.training.clone(), options, Some(limit));
+        match within(0) {
+            Err(EngineError::Memory { least, .. }) => within(least).unwrap(),
+            other => panic!("a plan of no bytes: {}", other.is_ok()),
+        }
+    }
+
     /// The losses of all steps and the state after them.
     pub(crate) fn trained(&self, options: Options) -> (Vec<f64>, Vec<(String, Tensor)>) {
-        let (mut trainer, mut losses) = (self.trainer(options), Vec::new());
+        self.run(&mut self.trainer(options))
+    }
+
+    /// The losses of all steps that `trainer` takes and its state after them.
+    pub(crate) fn run(&self, trainer: &mut Trainer) -> (Vec<f64>, Vec<(String, Tensor)>) {
+        let mut losses = Vec::new();
         trainer
             .run(self.feed(), &self.order(), self.first_step, RATE, &mut |report| {
                 losses.push(f64::from(report.loss));
@@ -234,6 +248,8 @@ impl Job {
                 let (_, threaded) = self.trained(Options { threads, ..options });
                 assert_eq!(digests(&threaded), digests(&found), "{place}: {threads} threads");
             }
+            let (_, again) = self.run(&mut self.smallest(Options { threads: 2, ..options }));
+            assert_eq!(digests(&again), digests(&found), "{place}: as little memory as can be");
         }
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod head;
 mod judged;
 mod objective;
 mod phase;
+mod planned;
 mod prefix;
 mod progress;
 mod rehearse;
@@ -163,6 +164,7 @@ pub(crate) fn train(training: &Training<'_>, journal: &mut Journal<'_, '_>) -> R
         adapted,
     };
     let mut course = Course::new(load(training, journal)?);
+    common.check_memory(course.position.epoch)?;
     loop {
         train_phase(&common, &mut course, journal)?;
         if course.finished(training) {

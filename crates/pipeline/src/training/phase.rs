@@ -7,6 +7,7 @@ use tensor::Tensor;
 use super::checkpoint::{Saved, save};
 use super::epoch::{check_finite, train_epoch};
 use super::objective::{learning_rate, objective};
+use super::planned::{account, planned};
 use super::prefix::{self, Activations, Divided};
 use super::schedule::Schedule;
 use super::taught::Lessons;
@@ -26,6 +27,59 @@ pub(super) struct Common<'a> {
     pub(super) fisher: Option<Fisher>,
     /// The network that learns, where it is another than the model: with low-rank updates.
     pub(super) adapted: Option<(Graph, ValueId)>,
+}
+
+impl Common<'_> {
+    /// The network that learns, and its scores.
+    fn network(&self) -> (&Graph, ValueId) {
+        match &self.adapted {
+            Some((graph, prediction)) => (graph, *prediction),
+            None => (&self.training.plan.graph, self.training.plan.prediction),
+        }
+    }
+
+    /// Whether a tensor learns in the phase.
+    fn learns(&self, phase: usize, name: &str) -> bool {
+        self.training.plan.steps(name) && self.schedule.begins(name) <= phase
+    }
+
+    /// The network divided behind what does not learn in the phase, if it is worth it.
+    fn divided(&self, phase: usize) -> Result<Option<Divided>, RunError> {
+        let (network, scores) = self.network();
+        match self.training.scheme.train.cache_frozen {
+            Some(false) => Ok(None),
+            _ => prefix::divide(network, scores, &|name: &str| self.learns(phase, name))
+                .map_err(|error| RunError::damaged("a frozen part", error)),
+        }
+    }
+
+    /// The plan of the phase's steps.
+    fn trainer(&self, phase: usize, graph: &Graph, prediction: ValueId) -> Result<Trainer, RunError> {
+        let training = self.training;
+        let prediction = &graph.value(prediction).name;
+        let treatments = treatments(training, &self.schedule, self.fisher.as_ref());
+        let objective = Objective { treatments, ..objective(training.scheme, training.teacher) };
+        let model = training_graph(graph, prediction, &|name: &str| self.learns(phase, name), &objective)?;
+        planned(training.scheme, model, training.engine_options(training.batch_size))
+    }
+
+    /// Errors if a phase behind that of `epoch` cannot keep within `train.memory_limit`: better now than hours later.
+    pub(super) fn check_memory(&self, epoch: usize) -> Result<(), RunError> {
+        if self.training.scheme.train.memory_limit.is_none() {
+            return Ok(());
+        }
+        let epochs = self.training.scheme.train.epochs;
+        for phase in self.schedule.phases().filter(|&phase| epoch < phase && phase < epochs) {
+            match self.divided(phase)? {
+                Some(Divided { behind, prediction, .. }) => self.trainer(phase, &behind, prediction)?,
+                None => {
+                    let (network, scores) = self.network();
+                    self.trainer(phase, network, scores)?
+                }
+            };
+        }
+        Ok(())
+    }
 }
 
 /// Where training stands, from phase to phase.
@@ -66,16 +120,9 @@ pub(super) fn train_phase(
     let Common { training, schedule, .. } = common;
     let plan = training.plan;
     let phase = schedule.phase(course.position.epoch);
-    let learns = |name: &str| plan.steps(name) && schedule.begins(name) <= phase;
-    let (network, scores) = match &common.adapted {
-        Some((graph, prediction)) => (graph, *prediction),
-        None => (&plan.graph, plan.prediction),
-    };
+    let (network, scores) = common.network();
     let impossible = |error| RunError::damaged("a frozen part", error);
-    let divided = match training.scheme.train.cache_frozen {
-        Some(false) => None,
-        _ => prefix::divide(network, scores, &learns).map_err(impossible)?,
-    };
+    let divided = common.divided(phase)?;
     let activations = activations(training, divided.as_ref(), journal)?;
     let mut learner = match (&divided, &activations) {
         (Some(divided), Some(activations)) => Learner {
@@ -88,11 +135,7 @@ pub(super) fn train_phase(
     if let Some(lessons) = &common.lessons {
         learner.feed = lessons.beside(learner.feed);
     }
-    let prediction = &learner.graph.value(learner.prediction).name;
-    let treatments = treatments(training, schedule, common.fisher.as_ref());
-    let objective = Objective { treatments, ..objective(training.scheme, training.teacher) };
-    let model = training_graph(learner.graph, prediction, &learns, &objective)?;
-    let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
+    let mut trainer = common.trainer(phase, learner.graph, learner.prediction)?;
     match course.state.take() {
         Some(state) => {
             let before = schedule.phase_before(course.position.epoch, course.position.counts.steps);
@@ -106,6 +149,9 @@ pub(super) fn train_phase(
         }
     }
     tell(common, course, phase, journal)?;
+    if let Some(text) = account(training.scheme, &trainer) {
+        journal.tell(&Event::Notice { text })?;
+    }
     // What is validated is the model as it will be delivered, without updates beside its weights.
     let mut validator = match (&common.adapted, &divided, &activations) {
         (None, ..) => Validator::new(learner.graph, learner.prediction),

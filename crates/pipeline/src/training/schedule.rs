@@ -48,6 +48,11 @@ impl Schedule {
         self.borders.range(..=epoch).next_back().copied().unwrap_or(0)
     }
 
+    /// The first epochs of all phases.
+    pub(super) fn phases(&self) -> impl Iterator<Item = usize> {
+        self.borders.iter().copied()
+    }
+
     /// The phase of the newest step that was done before an epoch of which `steps` are done.
     pub(super) fn phase_before(&self, epoch: usize, steps: usize) -> usize {
         self.phase(if steps == 0 { epoch.saturating_sub(1) } else { epoch })

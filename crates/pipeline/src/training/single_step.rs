@@ -6,6 +6,7 @@ use store::Store;
 
 use super::batch_size;
 use super::objective::{learning_rate, objective};
+use super::planned::{account, planned};
 use crate::architecture::{self, Plan, adapted};
 use crate::error::RunError;
 use crate::inheritance::parent_of;
@@ -56,13 +57,16 @@ impl TrainingStep {
         let plan = architecture::plan(scheme, &prepared, graph_file.as_deref(), parent.as_ref())?;
         let batch = batch_size(scheme, examples.splits.train.len());
         let options = Options { batch, threads: options.threads.max(1), level: options.level };
+        let trainer = trainer(scheme, &plan, options)?;
+        let mut notices = notices(scheme, &plan);
+        notices.extend(account(scheme, &trainer));
         Ok(TrainingStep {
-            trainer: trainer(scheme, &plan, options)?,
+            trainer,
             examples,
             batch,
             learning_rate: learning_rate(&scheme.train.optimizer),
             parameters: plan.summary.parameters,
-            notices: notices(scheme, &plan),
+            notices,
             done: 0,
         })
     }
@@ -125,7 +129,7 @@ fn trainer(scheme: &ResolvedScheme, plan: &Plan, options: Options) -> Result<Tra
     };
     let learns = |name: &str| plan.steps(name);
     let graph = training_graph(network, &network.value(scores).name, &learns, &objective(scheme, None))?;
-    Ok(Trainer::new(graph, options)?)
+    planned(scheme, graph, options)
 }
 
 fn notices(scheme: &ResolvedScheme, plan: &Plan) -> Vec<String> {

@@ -11,6 +11,7 @@ mod heads;
 mod holding;
 mod inheritance;
 mod leaks;
+mod memory;
 mod merging;
 mod models;
 mod profiles;

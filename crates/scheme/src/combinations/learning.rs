@@ -1,12 +1,13 @@
 //! Rules of `[train]` and `[evaluate]`.
 
 use super::Rules;
-use crate::sections::{Metric, Task};
+use crate::sections::{MemoryLimit, Metric, Task};
 use crate::tree::Node;
 
 pub(super) fn check(rules: &mut Rules) {
     loss(rules);
     early_stopping(rules);
+    memory_limit(rules);
     metrics(rules);
     baseline(rules);
 }
@@ -37,6 +38,16 @@ fn early_stopping(rules: &mut Rules) {
     if none || no_border {
         let message = "early stopping watches the validation loss, and there is no validation part";
         rules.clash(message, "train.early_stopping", "data.split");
+    }
+}
+
+fn memory_limit(rules: &mut Rules) {
+    let written = rules.text("train.memory_limit").map(|text| MemoryLimit::try_from(text.to_owned()));
+    if let Some(Err(reason)) = written {
+        rules
+            .clash(reason, "train.memory_limit", "")
+            .help
+            .push("write `memory_limit = \"300 MB\"`".to_owned());
     }
 }
 

@@ -13,6 +13,7 @@ mod head;
 mod init;
 mod layers;
 mod lora;
+mod memory_limit;
 mod model;
 mod placed;
 mod preprocess;
@@ -38,6 +39,7 @@ pub use layers::{
     Activation, Add, BatchNorm, Conv, Dense, Dropout, Grid, Layer, Padding, Pool, TensorNames, Units,
 };
 pub use lora::Lora;
+pub use memory_limit::MemoryLimit;
 pub use model::{Architecture, Inherit, Model};
 pub use placed::Placed;
 pub use preprocess::{MeanDeviation, Preprocess, Resize, Scale};

@@ -9,6 +9,7 @@ use super::distill::{DISTILL, Distill};
 use super::ewc::{EWC, Ewc};
 use super::head::{HEADS, Head};
 use super::lora::{LORA, Lora};
+use super::memory_limit::MemoryLimit;
 use super::model::PATTERN;
 use super::rates::Rate;
 use super::rehearse::{LEAVE, Leave, REHEARSE, Rehearse};
@@ -60,6 +61,8 @@ pub struct Train {
     pub rehearse: Option<Rehearse>,
     /// Steps between checkpoints; 0: at the end of each epoch only.
     pub checkpoint_steps: u64,
+    /// The most memory that a training step may take; the weights come out the same.
+    pub memory_limit: Option<MemoryLimit>,
 }
 
 /// What is minimised: the mean over the batch.
@@ -228,6 +231,15 @@ pub(crate) const TRAIN: Section = Section {
             Kind::Integer { min: 0, max: 1_000_000_000 },
             Absent::Default(Literal::Integer(0)),
             "Steps between checkpoints; 0: at the end of each epoch only.",
+        ),
+        Setting::new(
+            "memory_limit",
+            Kind::Text { max: 40 },
+            Absent::Nothing,
+            "The most memory that a training step may take, `\"300 MB\"`: weights, what the optimizer keeps of each, and what a \
+             batch makes of them, but neither the data nor the validation. What does not fit is computed again on the way \
+             back, which takes time; the weights come out the same. Units are B, kB, MB, GB, KiB, MiB and GiB. \
+             (Chen et al. 2016, arXiv:1604.06174)",
         ),
     ],
     family: None,

@@ -12,7 +12,7 @@ use crate::commands::engine::peaks::Known;
 pub(super) fn document(subject: &Subject, terms: &Terms, measured: &Measured, known: &Known) -> Value {
     let whole = &measured.whole;
     let steps = &measured.steps.steps;
-    let operations: u64 = steps.iter().map(|step| step.operations).sum();
+    let operations = measured.operations();
     let in_steps: f64 = steps.iter().map(|step| step.seconds).sum();
     json!({
         "subject": subject.name(),
@@ -33,6 +33,7 @@ pub(super) fn document(subject: &Subject, terms: &Terms, measured: &Measured, kn
         "operations": operations,
         "flops": operations as f64 / whole.median,
         "plan_bytes": subject.bytes(),
+        "ms_again": measured.seconds_again() * 1e3,
         "peak_memory_bytes": measured.peak_memory_bytes,
         "peak": {
             "flops": known.peak.flops,
@@ -51,6 +52,7 @@ fn one(step: &StepTime, in_steps: f64, known: &Known) -> Value {
     json!({
         "name": step.name,
         "node": step.node,
+        "again": step.again,
         "ms": step.seconds * 1e3,
         "share": if in_steps > 0.0 { step.seconds / in_steps } else { 0.0 },
         "operations": step.operations,

@@ -20,6 +20,18 @@ pub(super) struct Measured {
     pub(super) peak_memory_bytes: Option<u64>,
 }
 
+impl Measured {
+    /// Floating-point operations that the network asks for. What is computed again is asked for once.
+    pub(super) fn operations(&self) -> u64 {
+        self.steps.steps.iter().filter(|step| !step.again).map(|step| step.operations).sum()
+    }
+
+    /// Seconds in steps that compute again what was there before.
+    pub(super) fn seconds_again(&self) -> f64 {
+        self.steps.steps.iter().filter(|step| step.again).map(|step| step.seconds).sum()
+    }
+}
+
 /// The seconds of whole steps.
 pub(super) struct Times {
     pub(super) median: f64,

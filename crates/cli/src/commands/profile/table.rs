@@ -65,7 +65,7 @@ fn account(
     };
     let batch = quantities::counted(subject.batch(), "example");
     let threads = quantities::counted(terms.threads, "thread");
-    let operations: u64 = measured.steps.steps.iter().map(|step| step.operations).sum();
+    let operations = measured.operations();
     let rate = operations as f64 / whole.median;
     let mut facts = vec![
         (what, format!("{}, {batch}", terminal::printable(subject.name()))),
@@ -93,6 +93,12 @@ fn account(
         ),
         ("memory", memory(subject, measured)),
     ];
+    let again = measured.steps.steps.iter().filter(|step| step.again).count();
+    if again > 0 {
+        let steps = quantities::counted(again, "step");
+        let ms = measured.seconds_again() * 1e3;
+        facts.push(("again", format!("{steps} that need not be kept meanwhile: {ms:.3} ms")));
+    }
     if let Some(loss) = measured.loss.filter(|loss| !loss.is_finite()) {
         facts.push(("loss", format!("{loss}: the times are of a training that diverged")));
     }
