@@ -10,6 +10,8 @@
 //! by their reference in `graph`.
 
 mod arrangement;
+mod calibration;
+mod costs;
 mod cpu;
 mod error;
 mod feed;
@@ -27,6 +29,8 @@ mod survey;
 mod trainer;
 mod training_graph;
 
+pub use calibration::calibrate;
+pub use costs::{Algorithm, Convolutions, Costs};
 pub use cpu::Level;
 pub use error::EngineError;
 pub use feed::{Feed, Rows, Targets};

@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use graph::{Graph, Node, NodeId, ValueId};
 use tensor::Tensor;
 
+use crate::costs::{Algorithm, Convolutions, Pass};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::kernels::few::form::{Forms, fill_lanes};
+use crate::kernels::geometry::Geometry;
 use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
 pub(crate) use crate::layout::{Layout, Plain};
 use crate::program::{BufferSpec, Program};
@@ -35,6 +37,8 @@ pub(crate) struct Lowered {
     /// For each value of the graph that has memory: where and how it lies.
     pub(crate) places: BTreeMap<ValueId, (Slot, Layout)>,
     pub(crate) lanes: usize,
+    /// The convolutions, and gradients of them, that are not computed directly, and how they are.
+    pub(crate) algorithms: BTreeMap<NodeId, Algorithm>,
 }
 
 /// Lowers `graph` for batches of up to `batch` examples. `keep` are values that will be read after a batch.
@@ -44,8 +48,10 @@ pub(crate) fn lower(
     level: Level,
     keep: &[ValueId],
     constants: Constants,
+    convolutions: Convolutions,
 ) -> Result<Lowered, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
+    cx.convolutions = convolutions;
     cx.fixed = constants == Constants::Fixed;
     kernels::few::enable(&mut cx, batch);
     if !kernels::few::lower_input(&mut cx) {
@@ -62,7 +68,7 @@ pub(crate) fn lower(
     let kept: Vec<Slot> = cx.keep.clone().into_iter().map(|value| cx.slot(value)).collect();
     cx.push(Results::new(kept));
     let zero_beyond = cx.gradient_slots();
-    let Lowering { slots, layouts, constants, mut buffers, steps, lanes, contents, .. } = cx;
+    let Lowering { slots, layouts, constants, mut buffers, steps, lanes, contents, algorithms, .. } = cx;
     for (value, _) in graph.values() {
         // A value that will be read after the batch keeps its memory to itself.
         if let (true, Some(slot)) = (keep.contains(&value), slots[value.0 as usize]) {
@@ -83,7 +89,7 @@ pub(crate) fn lower(
         }
         places.insert(value, (slot, layout));
     }
-    Ok(Lowered { program, places, lanes })
+    Ok(Lowered { program, places, lanes, algorithms })
 }
 
 /// The state of a lowering: what kernels ask and what they add to.
@@ -116,6 +122,10 @@ pub(crate) struct Lowering<'g> {
     contents: Vec<(Slot, Vec<f32>)>,
     /// The values that lie otherwise than in lanes, in a plan for few examples.
     pub(crate) few: Option<Forms>,
+    /// Examples of a batch, how the algorithms of convolutions are chosen, and which have been so far.
+    batch: usize,
+    convolutions: Convolutions,
+    algorithms: BTreeMap<NodeId, Algorithm>,
 }
 
 /// How a node will be lowered when the walk reaches it, as settled by an earlier node of its pattern.
@@ -169,6 +179,9 @@ impl<'g> Lowering<'g> {
             fixed: false,
             contents: Vec::new(),
             few: None,
+            batch,
+            convolutions: Convolutions::default(),
+            algorithms: BTreeMap::new(),
         })
     }
 
@@ -187,6 +200,14 @@ impl<'g> Lowering<'g> {
     /// How a value lies in memory.
     pub(crate) fn layout(&self, value: ValueId) -> Layout {
         self.layouts[value.0 as usize].clone()
+    }
+
+    /// Chooses how the node that is being lowered computes a convolution, or a gradient of one.
+    pub(crate) fn algorithm(&mut self, geometry: &Geometry, pass: Pass) -> Algorithm {
+        let learns = self.gradients.contains(&true);
+        let algorithm = self.convolutions.choose(geometry, pass, learns.then_some(self.batch));
+        self.algorithms.extend(self.current.map(|node| (node, algorithm)));
+        algorithm
     }
 
     /// Whether the constants stay as they are.

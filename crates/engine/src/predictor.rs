@@ -5,6 +5,7 @@ use std::sync::Arc;
 use graph::{Graph, ValueId, ValueType};
 use tensor::Tensor;
 
+use crate::costs::Convolutions;
 use crate::error::EngineError;
 use crate::feed::Feed;
 use crate::kernels::memory::{Memory, Slot};
@@ -28,20 +29,35 @@ pub struct Predictor {
 impl Predictor {
     /// Plans `graph`. Errors unless it has one input and every output has one value per example.
     pub fn new(graph: &Graph, options: Options) -> Result<Self, EngineError> {
-        Predictor::planned(Arc::new(graph.clone()), options, Constants::Replaced)
+        let convolutions = Convolutions::default();
+        Predictor::planned(Arc::new(graph.clone()), options, Constants::Replaced, convolutions)
     }
 
     /// As [`Predictor::new`] for several plans of one graph, which hold its constants once beside their own. They cannot be
     /// replaced.
     pub fn shared(graph: Arc<Graph>, options: Options) -> Result<Self, EngineError> {
-        Predictor::planned(graph, options, Constants::Fixed)
+        Predictor::choosing(graph, options, Convolutions::default())
     }
 
-    fn planned(graph: Arc<Graph>, options: Options, constants: Constants) -> Result<Self, EngineError> {
+    /// As [`Predictor::shared`], with the algorithms of convolutions chosen as stated.
+    pub fn choosing(
+        graph: Arc<Graph>,
+        options: Options,
+        convolutions: Convolutions,
+    ) -> Result<Self, EngineError> {
+        Predictor::planned(graph, options, Constants::Fixed, convolutions)
+    }
+
+    fn planned(
+        graph: Arc<Graph>,
+        options: Options,
+        constants: Constants,
+        convolutions: Convolutions,
+    ) -> Result<Self, EngineError> {
         if graph.inputs.len() != 1 {
             return Err(EngineError::Form(format!("expected one input, found {}", graph.inputs.len())));
         }
-        let lowered = lower(&graph, options.batch, options.level, &graph.outputs, constants)?;
+        let lowered = lower(&graph, options.batch, options.level, &graph.outputs, constants, convolutions)?;
         let outputs = graph.outputs.iter().map(|&id| match lowered.places.get(&id) {
             Some((slot, Layout::Lanes { features })) => Ok((id, *slot, features.clone())),
             _ => Err(EngineError::Form(format!("output {} has no value per example", graph.value(id).name))),

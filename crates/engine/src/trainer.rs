@@ -2,6 +2,7 @@
 
 use tensor::Tensor;
 
+use crate::costs::{Algorithm, Convolutions};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::feed::Feed;
@@ -48,14 +49,31 @@ pub struct Trainer {
 impl Trainer {
     /// Plans `graph` and gives it memory.
     pub fn new(graph: TrainingGraph, options: Options) -> Result<Self, EngineError> {
+        Trainer::choosing(graph, options, Convolutions::default())
+    }
+
+    /// As [`Trainer::new`], with the algorithms of convolutions chosen as stated.
+    pub fn choosing(
+        graph: TrainingGraph,
+        options: Options,
+        convolutions: Convolutions,
+    ) -> Result<Self, EngineError> {
         let lowered = lower(
             &graph.graph,
             options.batch,
             options.level,
             &[graph.loss, graph.prediction, graph.target],
             Constants::Replaced,
+            convolutions,
         )?;
         Ok(Trainer { graph, lowered, options })
+    }
+
+    /// How each convolution, and each gradient of one, is computed: the name of its node, and the algorithm.
+    pub fn algorithms(&self) -> Vec<(String, Algorithm)> {
+        let convolutions = self.graph.graph.nodes().filter(|(_, node)| node.op_name().starts_with("Conv"));
+        let algorithm = |id| self.lowered.algorithms.get(&id).copied().unwrap_or(Algorithm::Direct);
+        convolutions.map(|(id, node)| (node.name.clone(), algorithm(id))).collect()
     }
 
     /// Bytes of the arena: weights, moments and activations.

@@ -10,6 +10,7 @@ use super::geometry::Geometry;
 use super::memory::Slot;
 use super::winograd::{Tiles, transformed_weight};
 use super::winograd_conv::Parts;
+use crate::costs::{Algorithm, Pass};
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -205,7 +206,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let output_value = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
     relu.into_iter().for_each(|user| cx.done(user));
     let x = cx.slot(conv.x);
-    if conv.geometry.suits_winograd() {
+    if cx.algorithm(&conv.geometry, Pass::Maps) == Algorithm::Winograd2x2 {
         let (u, shape) = transformed_weight(cx, conv.w, conv.geometry.channels_in, conv.w_stride);
         let Geometry { channels_in, channels_out, input, output, before, .. } = conv.geometry;
         let parts = Parts {

@@ -10,6 +10,7 @@ use super::geometry::Geometry;
 use super::memory::Slot;
 use super::winograd::{Tiles, transformed_weight};
 use super::winograd_conv::Parts;
+use crate::costs::{Algorithm, Pass};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -87,7 +88,7 @@ pub(crate) fn lower_input_gradient(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let (Some(dy), Some(w)) = (node.inputs[0], node.inputs[1]) else { return false };
     let Some((geometry, plain)) = geometry_of(cx, node, node.outputs[0], dy, w) else { return false };
-    if geometry.suits_winograd() {
+    if cx.algorithm(&geometry, Pass::Maps) == Algorithm::Winograd2x2 {
         let (dy, w, dx) = (cx.slot(dy), cx.slot(w), cx.slot(node.outputs[0]));
         let (u, shape) = transformed_weight(cx, w, geometry.channels_in, plain.stride);
         let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
