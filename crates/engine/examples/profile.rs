@@ -1,10 +1,10 @@
 //! What the steps of a training step, or of an inference, of a well-known network take.
 //!
-//! `cargo run --release -p engine --example profile -- train|infer NETWORK SIDE BATCH THREADS [LEVEL [BATCHES]]`
+//! `cargo run --release -p engine --example profile -- train|infer NETWORK SIDE BATCH THREADS [LEVEL [BATCHES [ALGORITHM]]]`
 
 use engine::{
-    Feed, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, StepTime, Targets, Trainer,
-    training_graph,
+    Algorithm, Convolutions, Feed, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, StepTime,
+    Targets, Trainer, training_graph,
 };
 
 #[path = "../tests/support/networks.rs"]
@@ -20,6 +20,9 @@ fn main() {
     let (side, batch, threads) = (number(2, "64"), number(3, "32"), number(4, "2"));
     let level = Level::available().into_iter().find(|level| text(5, level.name()) == level.name());
     let options = Options { batch, threads, level: level.expect("a level this processor has") };
+    let algorithms = [Algorithm::Direct, Algorithm::Winograd2x2, Algorithm::Winograd4x4];
+    let largest = algorithms.into_iter().find(|each| each.name() == text(7, ""));
+    let convolutions = largest.map_or(Convolutions::default(), Convolutions::Largest);
     let digits = ["mlp", "mnist"].contains(&name.as_str());
     let classes = if digits { 10 } else { 1000 };
     let model = match name.as_str() {
@@ -42,10 +45,11 @@ fn main() {
         let objective = Objective::new(Loss::CrossEntropy, momentum, 1);
         let output = model.value(model.outputs[0]).name.clone();
         let graph = training_graph(&model, &output, &|_| true, &objective).expect("differentiable");
-        let mut trainer = Trainer::new(graph, options).expect("lowers");
+        let mut trainer = Trainer::choosing(graph, options, convolutions).expect("lowers");
         (trainer.profile(feed, &order, warm).expect("runs"), trainer.bytes())
     } else {
-        let mut predictor = Predictor::shared(std::sync::Arc::new(model), options).expect("lowers");
+        let mut predictor =
+            Predictor::choosing(std::sync::Arc::new(model), options, convolutions).expect("lowers");
         (predictor.profile(feed, &order, warm).expect("runs"), predictor.bytes())
     };
     for StepTime { name, pieces, meets, operations, bytes, seconds, .. } in &profile.steps {

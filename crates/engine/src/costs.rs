@@ -63,6 +63,22 @@ impl Default for Convolutions {
     }
 }
 
+/// How a plan chooses, and for what.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Choice {
+    pub(crate) convolutions: Convolutions,
+    /// Whether the plan is of a training step, or of a part of one.
+    pub(crate) learns: bool,
+}
+
+impl Choice {
+    /// The algorithm for `pass` in a plan for batches of `batch` examples. In inference it is the same for every batch, so that
+    /// an answer has the same bytes whatever it is computed together with.
+    pub(crate) fn choose(&self, geometry: &Geometry, pass: Pass, batch: usize) -> Algorithm {
+        self.convolutions.choose(geometry, pass, if self.learns { batch } else { ALIGNMENT })
+    }
+}
+
 /// The rates of the kernels of convolutions on one thread: whole millions per second, at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Costs {
@@ -93,10 +109,14 @@ pub(crate) enum Pass {
     Weight,
 }
 
-/// Channels, of those that come in and those that go out the fewer, from which the tiles of the kernels are full.
+/// Channels, of those that come in and those that go out the fewer, from which tiles of registers are full. Below, transforms
+/// cost more than they save.
 const CHANNELS_MIN: usize = 16;
 /// An algorithm of more roundings has to take less than this part of the direct sum's time.
 const WORTH: f64 = 0.95;
+/// What a transformed product of the weight's gradient takes more than one of maps: the direct sums differ less from products of
+/// whole panels there.
+const GRADIENT_PRODUCTS: f64 = 1.3;
 /// How often the transformed weight's gradient is gone through beside the sums: written first, read in columns, turned back.
 const GRADIENT_PASSES: f64 = 6.0;
 /// Positions, and tiles, whose products are added up before the gradient of a weight is.
@@ -133,11 +153,12 @@ impl Costs {
         };
         let (numbers, tiles) = (((side + 2) * (side + 2)) as f64, geometry.tiles(side));
         let of_tiles = numbers * tiles as f64;
-        let operations = 2.0 * of_tiles * weights * live;
+        let mut operations = 2.0 * of_tiles * weights * live;
         let (maps, moved) = match pass {
-            // Forwards and backwards share the transformed weight.
-            Pass::Maps => (of_tiles * (channels_in + channels_out) * lanes, 0.5),
+            // Forwards and backwards share the transformed weight, and each reads all of it.
+            Pass::Maps => (of_tiles * (channels_in + channels_out) * lanes, 1.0),
             Pass::Weight => {
+                operations *= GRADIENT_PRODUCTS;
                 let times = geometry.channels_in.div_ceil(CHANNELS_TOGETHER) as f64;
                 let maps = of_tiles * (channels_in * lanes + channels_out * times * examples);
                 (maps, rounds(tiles) + GRADIENT_PASSES)
@@ -151,15 +172,15 @@ impl Costs {
 }
 
 impl Convolutions {
-    /// The algorithm for `pass` over a batch of `batch` examples; `None` in inference, where the choice is the same for every
-    /// batch, so that an answer has the same bytes whatever it is computed together with.
-    pub(crate) fn choose(&self, geometry: &Geometry, pass: Pass, batch: Option<usize>) -> Algorithm {
-        if !geometry.has_winograd() {
+    /// The algorithm for `pass` over a batch of `batch` examples.
+    fn choose(&self, geometry: &Geometry, pass: Pass, batch: usize) -> Algorithm {
+        let few = geometry.channels_in.min(geometry.channels_out) < CHANNELS_MIN;
+        if few || !geometry.has_winograd() {
             return Algorithm::Direct;
         }
         match self {
             Convolutions::Cheapest(costs) => {
-                let time = |algorithm| costs.time(algorithm, geometry, pass, batch.unwrap_or(ALIGNMENT));
+                let time = |algorithm| costs.time(algorithm, geometry, pass, batch);
                 match time(Algorithm::Winograd2x2) < WORTH * time(Algorithm::Direct) {
                     true => Algorithm::Winograd2x2,
                     false => Algorithm::Direct,
@@ -172,10 +193,9 @@ impl Convolutions {
 
 /// The algorithm of the largest tiles up to those of `largest` that save three in ten of the products of smaller ones.
 fn by_lengths(largest: Algorithm, geometry: &Geometry, pass: Pass) -> Algorithm {
-    let few = geometry.channels_in.min(geometry.channels_out) < CHANNELS_MIN;
     let saves = |products: usize, of: usize| 10 * products <= 7 * of;
     let [two, four] = [16 * geometry.tiles(2), 36 * geometry.tiles(4)];
-    if few || largest == Algorithm::Direct {
+    if largest == Algorithm::Direct {
         Algorithm::Direct
     } else if largest == Algorithm::Winograd4x4 && pass == Pass::Maps && saves(four, two) {
         Algorithm::Winograd4x4
@@ -206,7 +226,7 @@ mod tests {
         }
     }
 
-    fn chosen(pass: Pass, batch: Option<usize>, lengths: &[(usize, usize)]) -> Vec<bool> {
+    fn chosen(pass: Pass, batch: usize, lengths: &[(usize, usize)]) -> Vec<bool> {
         let winograd = |&(channels, side): &(usize, usize)| {
             Convolutions::default().choose(&square(channels, side), pass, batch) == Algorithm::Winograd2x2
         };
@@ -216,17 +236,17 @@ mod tests {
     #[test]
     fn the_cheaper_algorithm_by_measured_times() {
         // Channels and side of the maps; what was faster at 32 examples, with AVX2 and with AVX-512.
-        let wide = [(64, 56), (64, 16), (64, 8), (64, 7), (128, 4), (256, 5), (512, 7), (512, 4), (512, 2)];
-        assert_eq!(chosen(Pass::Maps, Some(32), &wide), [true; 9]);
-        assert_eq!(chosen(Pass::Maps, Some(32), &[(8, 28), (3, 32)]), [false; 2]);
+        let wide = [(64, 56), (64, 16), (64, 8), (64, 7), (128, 4), (256, 5), (512, 7), (512, 4)];
+        assert_eq!(chosen(Pass::Maps, 32, &wide), [true; 8]);
+        assert_eq!(chosen(Pass::Maps, 32, &[(8, 28), (3, 32), (512, 2)]), [false; 3]);
         // The weight's gradient goes through all transformed weights however small the maps.
-        assert_eq!(chosen(Pass::Weight, Some(32), &[(64, 56), (128, 28), (256, 14), (512, 7)]), [true; 4]);
-        assert_eq!(chosen(Pass::Weight, Some(32), &[(256, 3), (256, 4), (512, 4), (512, 2)]), [false; 4]);
+        assert_eq!(chosen(Pass::Weight, 32, &[(64, 56), (128, 28), (256, 14), (512, 7)]), [true; 4]);
+        assert_eq!(chosen(Pass::Weight, 32, &[(256, 3), (256, 4), (512, 4), (512, 2)]), [false; 4]);
         // One example does not pay for a transformed weight where the maps are small.
-        assert_eq!(chosen(Pass::Maps, Some(1), &[(512, 14), (512, 2)]), [true, false]);
-        assert_eq!(chosen(Pass::Weight, Some(1), &[(256, 14), (256, 4)]), [true, false]);
+        assert_eq!(chosen(Pass::Maps, 1, &[(512, 14), (512, 2)]), [true, false]);
+        assert_eq!(chosen(Pass::Weight, 1, &[(256, 14), (256, 4)]), [true, false]);
         assert_eq!(
-            chosen(Pass::Maps, None, &[(512, 7), (512, 4), (512, 2), (8, 28)]),
+            chosen(Pass::Maps, ALIGNMENT, &[(512, 7), (512, 4), (512, 2), (8, 28)]),
             [true, true, false, false]
         );
     }
@@ -234,7 +254,7 @@ mod tests {
     #[test]
     fn rates_decide_and_lengths_decide_without_them() {
         let slow = Costs::new([50_000, 20_000, 7_700, 7_100]).unwrap();
-        let chosen = |how: Convolutions, geometry: &Geometry| how.choose(geometry, Pass::Maps, Some(32));
+        let chosen = |how: Convolutions, geometry: &Geometry| how.choose(geometry, Pass::Maps, 32);
         assert_eq!(chosen(Convolutions::Cheapest(slow), &square(64, 16)), Algorithm::Direct);
         assert_eq!(Costs::new([1, 0, 1, 1]), None);
         let largest = |largest, side| chosen(Convolutions::Largest(largest), &square(64, side));
@@ -255,7 +275,7 @@ mod tests {
         assert_eq!(largest(Direct, 56), Direct);
         let strided = Geometry { stride: [2; 2], output: [28; 2], ..square(64, 56) };
         assert_eq!(chosen(Convolutions::default(), &strided), Direct);
-        let weight = Convolutions::Largest(Winograd4x4).choose(&square(64, 56), Pass::Weight, Some(32));
+        let weight = Convolutions::Largest(Winograd4x4).choose(&square(64, 56), Pass::Weight, 32);
         assert_eq!(weight, Winograd2x2);
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use graph::{Graph, Node, NodeId, ValueId};
 use tensor::Tensor;
 
-use crate::costs::{Algorithm, Convolutions, Pass};
+use crate::costs::{Algorithm, Choice, Pass};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::kernels::few::form::{Forms, fill_lanes};
@@ -48,10 +48,10 @@ pub(crate) fn lower(
     level: Level,
     keep: &[ValueId],
     constants: Constants,
-    convolutions: Convolutions,
+    choice: Choice,
 ) -> Result<Lowered, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
-    cx.convolutions = convolutions;
+    cx.choice = choice;
     cx.fixed = constants == Constants::Fixed;
     kernels::few::enable(&mut cx, batch);
     if !kernels::few::lower_input(&mut cx) {
@@ -103,7 +103,7 @@ pub(crate) struct Lowering<'g> {
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
-    derived: BTreeMap<Slot, Slot>,
+    derived: BTreeMap<(Slot, Kind), Slot>,
     /// The steps so far, each with the name of the node it was made for.
     steps: Vec<(Box<dyn Step>, String)>,
     /// The node that is being lowered.
@@ -124,9 +124,12 @@ pub(crate) struct Lowering<'g> {
     pub(crate) few: Option<Forms>,
     /// Examples of a batch, how the algorithms of convolutions are chosen, and which have been so far.
     batch: usize,
-    convolutions: Convolutions,
+    choice: Choice,
     algorithms: BTreeMap<NodeId, Algorithm>,
 }
+
+/// What is computed of a weight: for tiles of how many outputs a side, and whether of the mirrored windows.
+type Kind = (usize, bool);
 
 /// How a node will be lowered when the walk reaches it, as settled by an earlier node of its pattern.
 type Deferred = Box<dyn FnOnce(&mut Lowering<'_>, NodeId) -> bool>;
@@ -180,7 +183,7 @@ impl<'g> Lowering<'g> {
             contents: Vec::new(),
             few: None,
             batch,
-            convolutions: Convolutions::default(),
+            choice: Choice::default(),
             algorithms: BTreeMap::new(),
         })
     }
@@ -204,8 +207,7 @@ impl<'g> Lowering<'g> {
 
     /// Chooses how the node that is being lowered computes a convolution, or a gradient of one.
     pub(crate) fn algorithm(&mut self, geometry: &Geometry, pass: Pass) -> Algorithm {
-        let learns = self.gradients.contains(&true);
-        let algorithm = self.convolutions.choose(geometry, pass, learns.then_some(self.batch));
+        let algorithm = self.choice.choose(geometry, pass, self.batch);
         self.algorithms.extend(self.current.map(|node| (node, algorithm)));
         algorithm
     }
@@ -343,12 +345,12 @@ impl<'g> Lowering<'g> {
     }
 
     /// Memory for what is computed of a weight, as it is before this batch's update, and whether it was made just now.
-    pub(crate) fn derived(&mut self, weight: Slot, len: usize) -> (Slot, bool) {
-        if let Some(&slot) = self.derived.get(&weight) {
+    pub(crate) fn derived(&mut self, weight: Slot, kind: Kind, len: usize) -> (Slot, bool) {
+        if let Some(&slot) = self.derived.get(&(weight, kind)) {
             return (slot, false);
         }
         let slot = self.temporary(len);
-        self.derived.insert(weight, slot);
+        self.derived.insert((weight, kind), slot);
         (slot, true)
     }
 

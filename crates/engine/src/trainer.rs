@@ -2,7 +2,7 @@
 
 use tensor::Tensor;
 
-use crate::costs::{Algorithm, Convolutions};
+use crate::costs::{Algorithm, Choice, Convolutions};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::feed::Feed;
@@ -64,7 +64,7 @@ impl Trainer {
             options.level,
             &[graph.loss, graph.prediction, graph.target],
             Constants::Replaced,
-            convolutions,
+            Choice { convolutions, learns: true },
         )?;
         Ok(Trainer { graph, lowered, options })
     }

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use base::Digest;
 use data::Slices;
+use engine::{Convolutions, Costs};
 use scheme::ResolvedScheme;
 use store::{Registered, RunState, StoreAddress};
 
 use crate::architecture::{self, Plan};
+use crate::convolutions::{self, Arithmetic, KeptRates, Rates, convolutions};
 use crate::deployment;
 use crate::error::RunError;
 use crate::evaluate::evaluate;
@@ -19,7 +21,7 @@ use crate::golden;
 use crate::image_hashes;
 use crate::inheritance::{Parent, accept, features, parent_of};
 use crate::judgement;
-use crate::keys::{Judges, Keys, prepare_key};
+use crate::keys::{Judges, Keys, prepare_key, to_value};
 use crate::leak_guard::{self, Ancestors};
 use crate::measured;
 use crate::memory::peak_bytes;
@@ -78,6 +80,7 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     let leaks = guard(session, &mut work)?;
     session.open_run(work.keys.train)?;
     session.keep_early()?;
+    note_rates(session, &work)?;
     let trained = train_stage(session, &mut work)?;
     let (mut examined, cases) = evaluate_stage(session, &mut work, &trained, leaks)?;
     judgement::tell(session, &examined)?;
@@ -141,6 +144,8 @@ struct Work {
     plan: Option<Plan>,
     prepare_key: Digest,
     keys: Keys,
+    /// How convolutions are computed.
+    convolutions: Convolutions,
 }
 
 impl Work {
@@ -207,7 +212,13 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         divided: slices::divides(scheme).then_some(prepare_key),
     };
     let level = session.options.level;
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, judges, level);
+    let keys_of = |convolutions| {
+        let arithmetic = Arithmetic { level, convolutions };
+        Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, judges, arithmetic)
+    };
+    let keys = keys_of(convolutions(scheme, session.options.rates.costs()));
+    let convolutions = convolutions(scheme, begun_with(session, keys.work)?);
+    let keys = keys_of(convolutions);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -239,7 +250,32 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         plan,
         prepare_key,
         keys,
+        convolutions,
     })
+}
+
+/// The rates that some work was begun with, here or on another machine that shares the store; those of this run if nobody began.
+/// Tells where they are not this machine's.
+fn begun_with(session: &mut Session<'_, '_>, work: Digest) -> Result<Costs, RunError> {
+    let own = session.options.rates;
+    let Rates::Machine(costs) = own else { return Ok(own.costs()) };
+    let noted = session.peek::<KeptRates>(work)?.and_then(KeptRates::costs);
+    if let Some(noted) = noted.filter(|&noted| noted != costs) {
+        let text =
+            "convolutions are computed as where this work was first begun: this machine's rates differ";
+        session.notices(&[text.to_owned()])?;
+        return Ok(noted);
+    }
+    Ok(costs)
+}
+
+/// Notes the rates that this work is begun with, unless some were before.
+fn note_rates(session: &mut Session<'_, '_>, work: &Work) -> Result<(), RunError> {
+    let Convolutions::Cheapest(costs) = work.convolutions else { return Ok(()) };
+    match session.peek::<KeptRates>(work.keys.work)? {
+        Some(_) => Ok(()),
+        None => session.keep(work.keys.work, &KeptRates::from(costs)),
+    }
 }
 
 /// What the ranking puts first. Tells.
@@ -306,14 +342,35 @@ fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained
     };
     let examples = joined.as_ref().unwrap_or(examples);
     let batch_size = batch_size(scheme, examples.splits.train.len() + per_epoch(scheme, examples));
+    let convolutions = work.convolutions;
     let trained = session.stage(Stage::Train, key, |session| {
         let (options, store, teacher) = (session.options, session.open.store(), work.teacher.as_ref());
-        let training =
-            Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None };
+        let training = Training {
+            scheme,
+            options,
+            store,
+            key,
+            plan,
+            examples,
+            teacher,
+            batch_size,
+            convolutions,
+            watch: None,
+        };
         let found = head::find(&training, &mut session.journal)?;
         plan.set_tensors(found.as_ref().map_or(&[], |found| &found.tensors))?;
-        let training =
-            Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None };
+        let training = Training {
+            scheme,
+            options,
+            store,
+            key,
+            plan,
+            examples,
+            teacher,
+            batch_size,
+            convolutions,
+            watch: None,
+        };
         let mut trained = train(&training, &mut session.journal)?;
         trained.history.head = found.map(|found| found.report);
         Ok(trained)
@@ -421,6 +478,8 @@ fn register_stage(
         seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
         let mut cases = examination::attachments(scheme, examples, cases);
         cases.extend(golden::attachment(scheme, plan, examples, options)?);
+        let report = history.convolutions.as_ref().map(|report| to_value(report).to_string().into_bytes());
+        cases.extend(report.map(|report| (convolutions::ROLE.to_owned(), report)));
         let finished = Finished {
             scheme,
             options,
@@ -467,6 +526,7 @@ fn register_stage(
         epochs: history.epochs,
         best_epoch: history.best_epoch,
         head: history.head,
+        convolutions: history.convolutions,
         threads: session.options.threads,
         seed: session.scheme.seed,
         cpu_level: session.options.level.name().to_owned(),

@@ -352,7 +352,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let dw = cx.slot(dw);
     if cx.algorithm(&geometry, Pass::Weight) == Algorithm::Winograd2x2 {
         let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
-        let tiles = Tiles { input, output, before };
+        let tiles = Tiles { side: 2, input, output, before };
         winograd_weight_gradient::push(cx, [x, panels, dw], [channels_in, channels_out], plain.stride, tiles);
         return true;
     }

@@ -14,6 +14,7 @@ use super::treatments::{Fisher, treatments};
 use super::validation::Validator;
 use super::{Learner, Position, Training, kept_tensors, note_epoch, step};
 use crate::architecture::layer_of;
+use crate::convolutions::ConvolutionsReport;
 use crate::error::RunError;
 use crate::events::Event;
 use crate::journal::Journal;
@@ -92,7 +93,10 @@ pub(super) fn train_phase(
     let treatments = treatments(training, schedule, common.fisher.as_ref());
     let objective = Objective { treatments, ..objective(training.scheme, training.teacher) };
     let model = training_graph(learner.graph, prediction, &learns, &objective)?;
-    let mut trainer = Trainer::new(model, training.engine_options(training.batch_size))?;
+    let options = training.engine_options(training.batch_size);
+    let mut trainer = Trainer::choosing(model, options, training.convolutions)?;
+    let report = ConvolutionsReport::of(training.scheme, training.convolutions, &trainer.algorithms());
+    course.position.history.convolutions = Some(report);
     match course.state.take() {
         Some(state) => {
             let before = schedule.phase_before(course.position.epoch, course.position.counts.steps);
@@ -201,7 +205,8 @@ fn activations(
     let Some(divided) = divided else { return Ok(None) };
     // In batches as learning takes them: whether a sum is cut, and so its last bit, depends on the length of a batch.
     let options = training.engine_options(training.batch_size);
-    let found = divided.activations(training.store, training.examples, options)?;
+    let found =
+        divided.activations(training.store, training.examples, (options, Some(training.convolutions)))?;
     let text = match &found {
         Some(found) if found.found() => {
             "what the frozen layers give was computed before, taken from the store"
