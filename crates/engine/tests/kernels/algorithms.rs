@@ -12,7 +12,7 @@ use crate::{Setup, batches, convolutions, setup};
 fn bound(algorithm: Algorithm) -> f64 {
     match algorithm {
         Algorithm::Direct | Algorithm::Winograd2x2 => 1e-6,
-        Algorithm::Winograd4x4 => 1e-5,
+        Algorithm::Winograd4x4 => 5e-6,
     }
 }
 
