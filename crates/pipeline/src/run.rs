@@ -1,16 +1,18 @@
 //! A run: the stages in their order, and what is taken from the store instead.
 
+mod training_stage;
+
 use std::path::Path;
 use std::time::Instant;
 
 use base::Digest;
 use data::Slices;
-use engine::{Convolutions, Costs};
+use engine::Convolutions;
 use scheme::ResolvedScheme;
 use store::{Registered, RunState, StoreAddress};
 
 use crate::architecture::{self, Plan};
-use crate::convolutions::{self, Arithmetic, KeptRates, Rates, convolutions};
+use crate::convolutions::{Arithmetic, ConvolutionsReport, begun, convolutions};
 use crate::deployment;
 use crate::error::RunError;
 use crate::evaluate::evaluate;
@@ -21,7 +23,7 @@ use crate::golden;
 use crate::image_hashes;
 use crate::inheritance::{Parent, accept, features, parent_of};
 use crate::judgement;
-use crate::keys::{Judges, Keys, prepare_key, to_value};
+use crate::keys::{Judges, Keys, prepare_key};
 use crate::leak_guard::{self, Ancestors};
 use crate::measured;
 use crate::memory::peak_bytes;
@@ -42,7 +44,8 @@ use crate::session::{Open, Session};
 use crate::slices;
 use crate::source::source_of;
 use crate::teacher::{Teacher, teacher_of};
-use crate::training::{Trained, Training, batch_size, head, per_epoch, train};
+use crate::training::Trained;
+use training_stage::train_stage;
 
 /// Carries out `scheme` in the store at `store`, which is made if it does not exist. If that store is shared between
 /// machines, the run and its checkpoints are kept in the folder `here`.
@@ -80,7 +83,7 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     let leaks = guard(session, &mut work)?;
     session.open_run(work.keys.train)?;
     session.keep_early()?;
-    note_rates(session, &work)?;
+    begun::note(session, work.keys.work, work.convolutions)?;
     let trained = train_stage(session, &mut work)?;
     let (mut examined, cases) = evaluate_stage(session, &mut work, &trained, leaks)?;
     judgement::tell(session, &examined)?;
@@ -217,7 +220,7 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, judges, arithmetic)
     };
     let keys = keys_of(convolutions(scheme, session.options.rates.costs()));
-    let convolutions = convolutions(scheme, begun_with(session, keys.work)?);
+    let convolutions = convolutions(scheme, begun::rates(session, keys.work)?);
     let keys = keys_of(convolutions);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
@@ -252,30 +255,6 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         keys,
         convolutions,
     })
-}
-
-/// The rates that some work was begun with, here or on another machine that shares the store; those of this run if nobody began.
-/// Tells where they are not this machine's.
-fn begun_with(session: &mut Session<'_, '_>, work: Digest) -> Result<Costs, RunError> {
-    let own = session.options.rates;
-    let Rates::Machine(costs) = own else { return Ok(own.costs()) };
-    let noted = session.peek::<KeptRates>(work)?.and_then(KeptRates::costs);
-    if let Some(noted) = noted.filter(|&noted| noted != costs) {
-        let text =
-            "convolutions are computed as where this work was first begun: this machine's rates differ";
-        session.notices(&[text.to_owned()])?;
-        return Ok(noted);
-    }
-    Ok(costs)
-}
-
-/// Notes the rates that this work is begun with, unless some were before.
-fn note_rates(session: &mut Session<'_, '_>, work: &Work) -> Result<(), RunError> {
-    let Convolutions::Cheapest(costs) = work.convolutions else { return Ok(()) };
-    match session.peek::<KeptRates>(work.keys.work)? {
-        Some(_) => Ok(()),
-        None => session.keep(work.keys.work, &KeptRates::from(costs)),
-    }
 }
 
 /// What the ranking puts first. Tells.
@@ -323,76 +302,6 @@ fn guard(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Option<Leaks>
         session.notices(&leak_guard::notices(found, &work.prepared))?;
     }
     Ok(leaks)
-}
-
-fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained, RunError> {
-    let key = work.keys.train;
-    if let Some(trained) = session.cached_tensors(Stage::Train, key)? {
-        return Ok(trained);
-    }
-    let scheme = session.scheme;
-    work.examples(scheme)?;
-    work.plan(scheme)?;
-    let (Some(plan), Some(examples)) = (&mut work.plan, &work.examples) else {
-        unreachable!("both were made just now")
-    };
-    let joined = match &work.rehearsal {
-        Some(rehearsal) => Some(join(session, rehearsal, examples)?),
-        None => None,
-    };
-    let examples = joined.as_ref().unwrap_or(examples);
-    let batch_size = batch_size(scheme, examples.splits.train.len() + per_epoch(scheme, examples));
-    let convolutions = work.convolutions;
-    let trained = session.stage(Stage::Train, key, |session| {
-        let (options, store, teacher) = (session.options, session.open.store(), work.teacher.as_ref());
-        let training = Training {
-            scheme,
-            options,
-            store,
-            key,
-            plan,
-            examples,
-            teacher,
-            batch_size,
-            convolutions,
-            watch: None,
-        };
-        let found = head::find(&training, &mut session.journal)?;
-        plan.set_tensors(found.as_ref().map_or(&[], |found| &found.tensors))?;
-        let training = Training {
-            scheme,
-            options,
-            store,
-            key,
-            plan,
-            examples,
-            teacher,
-            batch_size,
-            convolutions,
-            watch: None,
-        };
-        let mut trained = train(&training, &mut session.journal)?;
-        trained.history.head = found.map(|found| found.report);
-        Ok(trained)
-    })?;
-    session.keep_tensors(key, &trained)?;
-    session.open.store().clear_checkpoints(key)?;
-    Ok(trained)
-}
-
-/// The examples with those that the parent leaves. Tells.
-fn join(
-    session: &mut Session<'_, '_>,
-    rehearsal: &Rehearsal,
-    examples: &Examples,
-) -> Result<Examples, RunError> {
-    let (joined, left_out) = rehearsal.joined(examples);
-    let mut text = rehearsal.notice.clone();
-    if left_out > 0 {
-        text += &format!("; {left_out} of them are left out, for they are among those that judge here");
-    }
-    session.notices(&[text])?;
-    Ok(joined)
 }
 
 fn evaluate_stage(
@@ -478,8 +387,7 @@ fn register_stage(
         seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
         let mut cases = examination::attachments(scheme, examples, cases);
         cases.extend(golden::attachment(scheme, plan, examples, options)?);
-        let report = history.convolutions.as_ref().map(|report| to_value(report).to_string().into_bytes());
-        cases.extend(report.map(|report| (convolutions::ROLE.to_owned(), report)));
+        cases.extend(history.convolutions.as_ref().map(ConvolutionsReport::attachment));
         let finished = Finished {
             scheme,
             options,

@@ -4,6 +4,8 @@
 //! notes them under a key that does not hold them, and whoever goes on with that work, or does it again, takes those. They are
 //! kept beside the model, too.
 
+pub(crate) mod begun;
+
 use base::{Digest, DigestWriter};
 use engine::{Algorithm, Convolutions, Costs, Level};
 use scheme::{Convolution, ResolvedScheme};
@@ -11,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use store::{ModelVersion, Store};
 
 use crate::error::RunError;
-use crate::keys::ENGINE_VERSION;
+use crate::keys::{ENGINE_VERSION, to_value};
 
 /// Under which role the account is kept beside a model.
-pub(crate) const ROLE: &str = "convolutions";
+const ROLE: &str = "convolutions";
 
 /// The rates at which a run compares algorithms of convolutions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +102,11 @@ impl ConvolutionsReport {
         });
         ConvolutionsReport { chosen_by: setting(scheme), rates, transformed: transformed.collect() }
     }
+
+    /// As it is kept beside a model: its role, and its bytes.
+    pub(crate) fn attachment(&self) -> (String, Vec<u8>) {
+        (ROLE.to_owned(), to_value(self).to_string().into_bytes())
+    }
 }
 
 /// `train.convolution`, or what it is where nothing is said.
@@ -133,13 +140,8 @@ impl Arithmetic {
             key.field(b"convolution").field(format!("{setting:?}").as_bytes());
         }
         let work = key.finish();
-        self.write_rates(key);
-        work
-    }
-
-    /// Adds the rates, if they count and are not the default ones.
-    fn write_rates(&self, key: &mut DigestWriter) {
         write(self.convolutions, key);
+        work
     }
 }
 
