@@ -139,7 +139,8 @@ impl Arithmetic {
         if let Some(setting) = scheme.train.convolution.filter(|&setting| setting != Convolution::Auto) {
             key.field(b"convolution").field(format!("{setting:?}").as_bytes());
         }
-        let work = key.finish();
+        // A document of its own has a key of its own, also where no rates are added.
+        let work = DigestWriter::new("heirloom.rates.1").field(&key.finish().0).finish();
         write(self.convolutions, key);
         work
     }

@@ -77,7 +77,9 @@ fn another_machine_goes_on_with_the_rates_of_the_first() {
     assert!(resumed.notices().iter().any(|text| text.contains("this machine's rates differ")));
     assert_eq!(resumed.report().digest, first.report().digest);
     assert_eq!(resumed.report().convolutions, first.report().convolutions);
-    // Measuring a machine anew makes no work.
+    // Measuring a machine anew, or for the first time, makes no work.
+    let plain = whole("plain", options());
+    assert!(!plain.report().cached && whole("plain", quick()).report().cached);
     let again = project.run_with(&scheme, &store, slow(), |_| Flow::Continue);
     assert!(again.report().cached);
 }
