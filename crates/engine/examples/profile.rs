@@ -1,12 +1,12 @@
 //! What the steps of a training step, or of an inference, of a well-known network take.
 //!
-//! `cargo run --release -p engine --example profile -- train|infer NETWORK SIDE BATCH THREADS [LEVEL [BATCHES [MB]]]`
+//! `cargo run --release -p engine --example profile -- train|infer NETWORK SIDE BATCH THREADS [LEVEL [BATCHES [ALGORITHM [MB]]]]`
 //!
 //! With `MB` a training step takes at most so much memory.
 
 use engine::{
-    Feed, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, StepTime, Targets, Trainer,
-    training_graph,
+    Algorithm, Convolutions, Feed, Level, Loss, Objective, Optimizer, Options, Planning, Predictor, Rows,
+    StepTime, Targets, Trainer, training_graph,
 };
 
 #[path = "../tests/support/networks.rs"]
@@ -22,6 +22,9 @@ fn main() {
     let (side, batch, threads) = (number(2, "64"), number(3, "32"), number(4, "2"));
     let level = Level::available().into_iter().find(|level| text(5, level.name()) == level.name());
     let options = Options { batch, threads, level: level.expect("a level this processor has") };
+    let algorithms = [Algorithm::Direct, Algorithm::Winograd2x2, Algorithm::Winograd4x4];
+    let largest = algorithms.into_iter().find(|each| each.name() == text(7, ""));
+    let convolutions = largest.map_or(Convolutions::default(), Convolutions::Largest);
     let digits = ["mlp", "mnist"].contains(&name.as_str());
     let classes = if digits { 10 } else { 1000 };
     let model = match name.as_str() {
@@ -49,14 +52,16 @@ fn main() {
         let trainable = |name: &str| name.contains("weight") || name.ends_with("bias");
         let output = model.value(model.outputs[0]).name.clone();
         let graph = training_graph(&model, &output, &trainable, &objective).expect("differentiable");
-        let limit = arguments.get(7).map(|_| (1e6 * number(7, "0") as f64) as usize);
-        let planning = std::time::Instant::now();
-        let mut trainer = Trainer::within(graph, options, limit).expect("lowers");
-        let (again, ms) = (trainer.again(), planning.elapsed().as_secs_f64() * 1e3);
+        let memory_limit = arguments.get(8).map(|_| (1e6 * number(8, "0") as f64) as usize);
+        let start = std::time::Instant::now();
+        let planning = Planning { convolutions, memory_limit };
+        let mut trainer = Trainer::planned(graph, options, planning).expect("lowers");
+        let (again, ms) = (trainer.again(), start.elapsed().as_secs_f64() * 1e3);
         println!("planned in {ms:.0} ms; {} steps again, {} operations", again.steps, again.operations);
         (trainer.profile(feed, &order, warm).expect("runs"), trainer.bytes())
     } else {
-        let mut predictor = Predictor::shared(std::sync::Arc::new(model), options).expect("lowers");
+        let mut predictor =
+            Predictor::choosing(std::sync::Arc::new(model), options, convolutions).expect("lowers");
         (predictor.profile(feed, &order, warm).expect("runs"), predictor.bytes())
     };
     for StepTime { name, pieces, meets, operations, bytes, seconds, .. } in &profile.steps {

@@ -10,6 +10,8 @@
 //! by their reference in `graph`.
 
 mod arrangement;
+mod calibration;
+mod costs;
 mod cpu;
 mod error;
 mod feed;
@@ -28,6 +30,8 @@ mod survey;
 mod trainer;
 mod training_graph;
 
+pub use calibration::calibrate;
+pub use costs::{Algorithm, Convolutions, Costs};
 pub use cpu::{INSTRUCTIONS, Level, UnknownLevel};
 pub use error::EngineError;
 pub use feed::{Feed, Rows, Targets};
@@ -35,7 +39,7 @@ pub use peak::{Peak, READ_BYTES, peak};
 pub use predictor::Predictor;
 pub use profile::{Profile, Span, StepTime};
 pub use program::Flow;
-pub use trainer::{Again, BatchReport, Options, Trainer};
+pub use trainer::{Again, BatchReport, Options, Planning, Trainer};
 pub use training_graph::{
     Distillation, Loss, Objective, Optimizer, Parameter, Pull, TrainingGraph, Treatment, training_graph,
 };

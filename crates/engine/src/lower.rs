@@ -12,9 +12,11 @@ use std::collections::BTreeMap;
 use graph::{Graph, Node, NodeId, ValueId};
 use tensor::Tensor;
 
+use crate::costs::{Algorithm, Choice, Pass};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::kernels::few::form::{Forms, fill_lanes};
+use crate::kernels::geometry::Geometry;
 use crate::kernels::{self, memory::ALIGNMENT, memory::Slot};
 pub(crate) use crate::layout::{Layout, Plain};
 use crate::program::{BufferSpec, Made, Program};
@@ -38,6 +40,8 @@ pub(crate) struct Lowered {
     /// For each value of the graph that has memory: where and how it lies.
     pub(crate) places: BTreeMap<ValueId, (Slot, Layout)>,
     pub(crate) lanes: usize,
+    /// The convolutions, and gradients of them, that are not computed directly, and how they are.
+    pub(crate) algorithms: BTreeMap<NodeId, Algorithm>,
 }
 
 /// Lowers `graph` for batches of up to `batch` examples. `keep` are values that will be read after a batch.
@@ -47,8 +51,9 @@ pub(crate) fn lower(
     level: Level,
     keep: &[ValueId],
     constants: Constants,
+    choice: Choice,
 ) -> Result<Lowered, EngineError> {
-    Ok(finish(walk(graph, batch, keep, constants, None)?, level))
+    Ok(finish(walk(graph, batch, keep, constants, choice, None)?, level))
 }
 
 /// Goes through the nodes of `graph`. Of what the way there writes, what `memories` does not keep is forgotten when the way back
@@ -58,9 +63,11 @@ pub(crate) fn walk<'g>(
     batch: usize,
     keep: &[ValueId],
     constants: Constants,
+    choice: Choice,
     memories: Option<&Memories>,
 ) -> Result<Lowering<'g>, EngineError> {
     let mut cx = Lowering::new(graph, batch, keep)?;
+    cx.choice = choice;
     cx.fixed = constants == Constants::Fixed;
     kernels::few::enable(&mut cx, batch);
     if !kernels::few::lower_input(&mut cx) {
@@ -91,7 +98,9 @@ pub(crate) fn walk<'g>(
 /// Gives the steps of a lowering memory, and fills in the constants.
 pub(crate) fn finish(cx: Lowering<'_>, level: Level) -> Lowered {
     let zero_beyond = cx.gradient_slots();
-    let Lowering { graph, slots, layouts, constants, buffers, steps, made, lanes, contents, .. } = cx;
+    let Lowering {
+        graph, slots, layouts, constants, buffers, steps, made, lanes, contents, algorithms, ..
+    } = cx;
     let mut program = Program::new(steps, made, &buffers, level);
     program.expect_zero_beyond(lanes, zero_beyond);
     for (slot, numbers) in contents {
@@ -106,7 +115,7 @@ pub(crate) fn finish(cx: Lowering<'_>, level: Level) -> Lowered {
         }
         places.insert(value, (slot, layout));
     }
-    Lowered { program, places, lanes }
+    Lowered { program, places, lanes, algorithms }
 }
 
 /// The state of a lowering: what kernels ask and what they add to.
@@ -120,7 +129,7 @@ pub(crate) struct Lowering<'g> {
     buffers: Vec<BufferSpec>,
     cuts: BTreeMap<Slot, Pieces>,
     padded: BTreeMap<(ValueId, Vec<usize>), Slot>,
-    derived: BTreeMap<Slot, Slot>,
+    derived: BTreeMap<(Slot, Kind), Slot>,
     /// The steps so far.
     steps: Vec<Box<dyn Step>>,
     /// What each of them was made for.
@@ -143,7 +152,14 @@ pub(crate) struct Lowering<'g> {
     again: again::Again,
     /// The values that lie otherwise than in lanes, in a plan for few examples.
     pub(crate) few: Option<Forms>,
+    /// Examples of a batch, how the algorithms of convolutions are chosen, and which have been so far.
+    batch: usize,
+    choice: Choice,
+    algorithms: BTreeMap<NodeId, Algorithm>,
 }
+
+/// What is computed of a weight: for tiles of how many outputs a side, and whether of the mirrored windows.
+pub(crate) type Kind = (usize, bool);
 
 /// How a node will be lowered when the walk reaches it, as settled by an earlier node of its pattern.
 type Deferred = Box<dyn FnOnce(&mut Lowering<'_>, NodeId) -> bool>;
@@ -198,6 +214,9 @@ impl<'g> Lowering<'g> {
             contents: Vec::new(),
             again: again::Again::default(),
             few: None,
+            batch,
+            choice: Choice::default(),
+            algorithms: BTreeMap::new(),
         })
     }
 
@@ -226,6 +245,13 @@ impl<'g> Lowering<'g> {
     /// How a value lies in memory.
     pub(crate) fn layout(&self, value: ValueId) -> Layout {
         self.layouts[value.0 as usize].clone()
+    }
+
+    /// Chooses how the node that is being lowered computes a convolution, or a gradient of one.
+    pub(crate) fn algorithm(&mut self, geometry: &Geometry, pass: Pass) -> Algorithm {
+        let algorithm = self.choice.choose(geometry, pass, self.batch);
+        self.algorithms.extend(self.current.map(|node| (node, algorithm)));
+        algorithm
     }
 
     /// Whether the constants stay as they are.
@@ -364,13 +390,13 @@ impl<'g> Lowering<'g> {
     }
 
     /// Memory for what is computed of a weight, as it is before this batch's update, and whether it was made just now.
-    pub(crate) fn derived(&mut self, weight: Slot, len: usize) -> (Slot, bool) {
-        if let Some(&slot) = self.derived.get(&weight) {
+    pub(crate) fn derived(&mut self, weight: Slot, kind: Kind, len: usize) -> (Slot, bool) {
+        if let Some(&slot) = self.derived.get(&(weight, kind)) {
             return (slot, false);
         }
         let slot = self.temporary(len);
-        self.derived.insert(weight, slot);
-        self.note_derived(weight);
+        self.derived.insert((weight, kind), slot);
+        self.note_derived((weight, kind));
         (slot, true)
     }
 

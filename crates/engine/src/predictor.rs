@@ -5,6 +5,7 @@ use std::sync::Arc;
 use graph::{Graph, ValueId, ValueType};
 use tensor::Tensor;
 
+use crate::costs::{Choice, Convolutions};
 use crate::error::EngineError;
 use crate::feed::Feed;
 use crate::kernels::memory::{Memory, Slot};
@@ -28,20 +29,46 @@ pub struct Predictor {
 impl Predictor {
     /// Plans `graph`. Errors unless it has one input and every output has one value per example.
     pub fn new(graph: &Graph, options: Options) -> Result<Self, EngineError> {
-        Predictor::planned(Arc::new(graph.clone()), options, Constants::Replaced)
+        Predictor::planned(Arc::new(graph.clone()), options, Constants::Replaced, Choice::default())
     }
 
     /// As [`Predictor::new`] for several plans of one graph, which hold its constants once beside their own. They cannot be
     /// replaced.
     pub fn shared(graph: Arc<Graph>, options: Options) -> Result<Self, EngineError> {
-        Predictor::planned(graph, options, Constants::Fixed)
+        Predictor::choosing(graph, options, Convolutions::default())
     }
 
-    fn planned(graph: Arc<Graph>, options: Options, constants: Constants) -> Result<Self, EngineError> {
+    /// As [`Predictor::shared`], with the algorithms of convolutions chosen as stated. Plans for up to 8 examples have no
+    /// F(4×4, 3×3), and compute directly instead.
+    pub fn choosing(
+        graph: Arc<Graph>,
+        options: Options,
+        convolutions: Convolutions,
+    ) -> Result<Self, EngineError> {
+        Predictor::planned(graph, options, Constants::Fixed, Choice { convolutions, learns: false })
+    }
+
+    /// As [`Predictor::new`], with the algorithms of convolutions chosen as they are in a training step of batches of the same
+    /// length: what this computes of a part of a network that does not learn has the bytes that the step gives it.
+    pub fn as_in_training(
+        graph: &Graph,
+        options: Options,
+        convolutions: Convolutions,
+    ) -> Result<Self, EngineError> {
+        let graph = Arc::new(graph.clone());
+        Predictor::planned(graph, options, Constants::Replaced, Choice { convolutions, learns: true })
+    }
+
+    fn planned(
+        graph: Arc<Graph>,
+        options: Options,
+        constants: Constants,
+        choice: Choice,
+    ) -> Result<Self, EngineError> {
         if graph.inputs.len() != 1 {
             return Err(EngineError::Form(format!("expected one input, found {}", graph.inputs.len())));
         }
-        let lowered = lower(&graph, options.batch, options.level, &graph.outputs, constants)?;
+        let lowered = lower(&graph, options.batch, options.level, &graph.outputs, constants, choice)?;
         let outputs = graph.outputs.iter().map(|&id| match lowered.places.get(&id) {
             Some((slot, Layout::Lanes { features })) => Ok((id, *slot, features.clone())),
             _ => Err(EngineError::Form(format!("output {} has no value per example", graph.value(id).name))),

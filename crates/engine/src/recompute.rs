@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use graph::{Graph, ValueId};
 
 use crate::arrangement::place;
+use crate::costs::Choice;
 use crate::error::EngineError;
 use crate::kernels::memory::Slot;
 use crate::lower::{Constants, Lowering, Memories, walk};
@@ -33,10 +34,11 @@ pub(crate) fn memories_within(
     graph: &Graph,
     batch: usize,
     keep: &[ValueId],
+    choice: Choice,
     limit: usize,
 ) -> Result<Option<Memories>, EngineError> {
     let lower = |memories: Option<&Memories>| -> Result<Draft, EngineError> {
-        Ok(Draft::of(&walk(graph, batch, keep, Constants::Replaced, memories)?))
+        Ok(Draft::of(&walk(graph, batch, keep, Constants::Replaced, choice, memories)?))
     };
     let whole = lower(None)?;
     if whole.bytes <= limit {
@@ -55,8 +57,8 @@ pub(crate) fn memories_within(
     search.keep_what_fits(best.0, &whole).map(Some)
 }
 
-/// A choice, and what it comes to.
-type Choice = (Memories, Draft);
+/// What lasts how long, and what it comes to.
+type Tried = (Memories, Draft);
 
 /// The search for a choice: what is tried, and what it has come to.
 struct Search<'a> {
@@ -69,31 +71,31 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn draft(&mut self, memories: Memories) -> Result<Choice, EngineError> {
+    fn draft(&mut self, memories: Memories) -> Result<Tried, EngineError> {
         let draft = (self.lower)(Some(&memories))?;
         self.least = self.least.min(draft.bytes);
         Ok((memories, draft))
     }
 
     /// Gives up values one by one until the plan is small enough or nothing helps any more.
-    fn give_up(&mut self, mut choice: Choice) -> Result<Choice, EngineError> {
+    fn give_up(&mut self, mut best: Tried) -> Result<Tried, EngineError> {
         let mut tried = BTreeSet::new();
-        while choice.1.bytes > self.limit {
-            let idle = choice.1.idle_at_peak(&choice.0).filter(|change| !tried.contains(change));
+        while best.1.bytes > self.limit {
+            let idle = best.1.idle_at_peak(&best.0).filter(|change| !tried.contains(change));
             let worth = |change: &Change| self.worths[&change.slot()];
             let Some(change) = idle.max_by(|a, b| worth(a).order(&worth(b))) else { break };
             tried.insert(change);
-            let next = self.draft(change.applied(&choice.0))?;
-            if next.1.bytes <= choice.1.bytes {
-                choice = next;
+            let next = self.draft(change.applied(&best.0))?;
+            if next.1.bytes <= best.1.bytes {
+                best = next;
             }
         }
-        Ok(choice)
+        Ok(best)
     }
 
     /// Of the cuts into sections that are small enough the one with least work; if none is, the smallest.
-    fn smallest_sections(&mut self, whole: &Draft) -> Result<Choice, EngineError> {
-        let mut best = None::<Choice>;
+    fn smallest_sections(&mut self, whole: &Draft) -> Result<Tried, EngineError> {
+        let mut best = None::<Tried>;
         for sections in 1..=SECTIONS_MAX {
             let kept = whole.crossing(sections);
             let next = self.draft(Memories { kept, ..Memories::default() })?;

@@ -2,6 +2,7 @@
 
 use tensor::Tensor;
 
+use crate::costs::{Algorithm, Choice, Convolutions};
 use crate::cpu::Level;
 use crate::error::EngineError;
 use crate::feed::Feed;
@@ -24,6 +25,16 @@ pub struct Options {
     pub threads: usize,
     /// Vector instructions.
     pub level: Level,
+}
+
+/// How a training step is planned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Planning {
+    /// How the algorithms of convolutions are chosen, which decides the last digits of results.
+    pub convolutions: Convolutions,
+    /// Bytes that the arena takes at most, if there is a limit: what does not fit is not kept for the way back but computed
+    /// again, which takes time and changes no result.
+    pub memory_limit: Option<usize>,
 }
 
 /// What one batch gave.
@@ -58,21 +69,21 @@ pub struct Trainer {
 impl Trainer {
     /// Plans `graph` and gives it memory.
     pub fn new(graph: TrainingGraph, options: Options) -> Result<Self, EngineError> {
-        Trainer::within(graph, options, None)
+        Trainer::planned(graph, options, Planning::default())
     }
 
-    /// As [`Trainer::new`], in an arena of `limit` bytes at most, if there is a limit: what does not fit is not kept for the
-    /// way back but computed again, which takes time and changes no result.
+    /// As [`Trainer::new`], with how convolutions are computed and the memory that the plan may take.
     ///
     /// Errors   no plan takes so few bytes: [`EngineError::Memory`], with the fewest that one does.
-    pub fn within(graph: TrainingGraph, options: Options, limit: Option<usize>) -> Result<Self, EngineError> {
+    pub fn planned(graph: TrainingGraph, options: Options, planning: Planning) -> Result<Self, EngineError> {
         let Options { batch, level, .. } = options;
         let keep = [graph.loss, graph.prediction, graph.target];
-        let memories = match limit {
-            Some(limit) => memories_within(&graph.graph, batch, &keep, limit)?,
+        let choice = Choice { convolutions: planning.convolutions, learns: true };
+        let memories = match planning.memory_limit {
+            Some(limit) => memories_within(&graph.graph, batch, &keep, choice, limit)?,
             None => None,
         };
-        let walked = walk(&graph.graph, batch, &keep, Constants::Replaced, memories.as_ref())?;
+        let walked = walk(&graph.graph, batch, &keep, Constants::Replaced, choice, memories.as_ref())?;
         let lowered = finish(walked, level);
         Ok(Trainer { graph, lowered, options })
     }
@@ -82,6 +93,13 @@ impl Trainer {
         let outline = self.lowered.program.outline();
         let again = || outline.iter().filter(|step| step.again);
         Again { steps: again().count(), operations: again().map(|step| step.operations).sum() }
+    }
+
+    /// How each convolution, and each gradient of one, is computed: the name of its node, and the algorithm.
+    pub fn algorithms(&self) -> Vec<(String, Algorithm)> {
+        let convolutions = self.graph.graph.nodes().filter(|(_, node)| node.op_name().starts_with("Conv"));
+        let algorithm = |id| self.lowered.algorithms.get(&id).copied().unwrap_or(Algorithm::Direct);
+        convolutions.map(|(id, node)| (node.name.clone(), algorithm(id))).collect()
     }
 
     /// Bytes of the arena: weights, moments and activations.

@@ -33,7 +33,9 @@ fn a_trainer_takes_the_bytes_it_says() {
         let limit = limit.map(|share| (share * stated[0]) as usize);
         let graph = graph.clone();
         let before = resident();
-        let mut trainer = Trainer::within(graph, options, limit).unwrap();
+        let mut trainer =
+            Trainer::planned(graph, options, Planning { memory_limit: limit, ..Planning::default() })
+                .unwrap();
         let bytes = trainer.bytes() as f64;
         assert!(limit.is_none_or(|limit| trainer.bytes() <= limit));
         trainer.run(feed, &order, 1, 1e-3, &mut |_| Flow::Continue).unwrap();

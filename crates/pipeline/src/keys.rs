@@ -4,11 +4,12 @@ use base::{Digest, DigestWriter};
 use scheme::ResolvedScheme;
 use serde::Serialize;
 
+use crate::convolutions::Arithmetic;
 use crate::events::Stage;
 use crate::prepare::Prepared;
 
 /// Version of the engine's arithmetic: another one gives other bytes of weights.
-pub(crate) const ENGINE_VERSION: u32 = 5;
+pub(crate) const ENGINE_VERSION: u32 = 6;
 
 /// Settings of `[train]` that decide about the weights.
 const TRAIN_KEYS: [&str; 9] =
@@ -22,6 +23,8 @@ const HOLDING_KEYS: [&str; 8] =
 /// The keys of the stages behind `prepare`.
 pub(crate) struct Keys {
     pub(crate) plan: Digest,
+    /// That of `train`, whatever the rates of convolutions.
+    pub(crate) work: Digest,
     pub(crate) train: Digest,
     pub(crate) evaluate: Digest,
     pub(crate) package: Digest,
@@ -71,7 +74,7 @@ impl Keys {
         parent: Option<Digest>,
         rehearsed: Option<Digest>,
         judges: Judges,
-        level: engine::Level,
+        arithmetic: Arithmetic,
     ) -> Self {
         let setting = |key: &str| scheme.section_json(key);
         let mut plan = begin(Stage::Plan);
@@ -102,7 +105,7 @@ impl Keys {
         if let Some(rehearsed) = rehearsed {
             train.field(&rehearsed.0);
         }
-        train.field(level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
+        let work = arithmetic.write(scheme, &mut train);
         let train = train.finish();
 
         let mut evaluate = begin(Stage::Evaluate);
@@ -120,7 +123,7 @@ impl Keys {
         let package = begin(Stage::Package).field(&train.0).finish();
         let mut register = begin(Stage::Register);
         let register = register.field(&package.0).field(&evaluate.0).field(&scheme.digest().0).finish();
-        Keys { plan, train, evaluate, package, register }
+        Keys { plan, work, train, evaluate, package, register }
     }
 
     /// The key of a stage behind `prepare`, whose own is `prepare`.

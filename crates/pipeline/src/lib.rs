@@ -15,6 +15,7 @@
 mod architecture;
 mod cases;
 mod comparison;
+mod convolutions;
 mod deployment;
 mod error;
 mod evaluate;
@@ -63,6 +64,7 @@ mod watch;
 mod who_saw;
 
 pub use comparison::{CaseInput, CompareOptions, Compared, ModelComparison, ModelFacts, compare_models};
+pub use convolutions::{ConvolutionsReport, KeptRates, Rates, Transformed, rates_of};
 pub use deployment::{Deployment, DeploymentOutcome, deploy_of};
 pub use error::{Failure, RunError};
 pub use events::{DataSummary, Event, Flow, LayerSummary, ModelSummary, Observer, Stage};

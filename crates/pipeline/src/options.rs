@@ -1,9 +1,10 @@
 //! How a scheme is run.
 
+use crate::convolutions::Rates;
 use crate::occasion::Cause;
 use crate::overrides::Override;
 
-/// How a scheme is run. Nothing of it changes the model, except the level in the last digits.
+/// How a scheme is run. Nothing of it changes the model, except level and rates in the last digits.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Threads, at least 1.
@@ -12,6 +13,8 @@ pub struct RunOptions {
     pub resume: bool,
     /// Vector instructions.
     pub level: engine::Level,
+    /// At which rates the algorithms of convolutions are compared.
+    pub rates: Rates,
     /// The present time, in milliseconds since 1970: the run's id and the model's date are made of it.
     pub now_unix_ms: i64,
     /// Who runs, for the history.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::convolutions::ConvolutionsReport;
 use crate::deployment::Deployment;
 use crate::events::{DataSummary, Stage};
 use crate::examination::AgainstParent;
@@ -46,6 +47,9 @@ pub struct RunReport {
     /// How the last layer was found before the first epoch, if `train.head` asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadReport>,
+    /// How the convolutions of the last training step were computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convolutions: Option<ConvolutionsReport>,
     /// Threads of the run that trained.
     pub threads: usize,
     /// What all randomness is a function of.

@@ -1,14 +1,18 @@
 //! A run: the stages in their order, and what is taken from the store instead.
 
+mod training_stage;
+
 use std::path::Path;
 use std::time::Instant;
 
 use base::Digest;
 use data::Slices;
+use engine::Convolutions;
 use scheme::ResolvedScheme;
 use store::{Registered, RunState, StoreAddress};
 
 use crate::architecture::{self, Plan};
+use crate::convolutions::{Arithmetic, ConvolutionsReport, begun, convolutions};
 use crate::deployment;
 use crate::error::RunError;
 use crate::evaluate::evaluate;
@@ -40,7 +44,8 @@ use crate::session::{Open, Session};
 use crate::slices;
 use crate::source::source_of;
 use crate::teacher::{Teacher, teacher_of};
-use crate::training::{Trained, Training, batch_size, head, per_epoch, train};
+use crate::training::Trained;
+use training_stage::train_stage;
 
 /// Carries out `scheme` in the store at `store`, which is made if it does not exist. If that store is shared between
 /// machines, the run and its checkpoints are kept in the folder `here`.
@@ -78,6 +83,7 @@ fn carry_out(session: &mut Session<'_, '_>) -> Result<RunReport, RunError> {
     let leaks = guard(session, &mut work)?;
     session.open_run(work.keys.train)?;
     session.keep_early()?;
+    begun::note(session, work.keys.work, work.convolutions)?;
     let trained = train_stage(session, &mut work)?;
     let (mut examined, cases) = evaluate_stage(session, &mut work, &trained, leaks)?;
     judgement::tell(session, &examined)?;
@@ -141,6 +147,8 @@ struct Work {
     plan: Option<Plan>,
     prepare_key: Digest,
     keys: Keys,
+    /// How convolutions are computed.
+    convolutions: Convolutions,
 }
 
 impl Work {
@@ -207,7 +215,13 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         divided: slices::divides(scheme).then_some(prepare_key),
     };
     let level = session.options.level;
-    let keys = Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, judges, level);
+    let keys_of = |convolutions| {
+        let arithmetic = Arithmetic { level, convolutions };
+        Keys::new(scheme, &prepared, graph_digest, parent_digest, rehearsed, judges, arithmetic)
+    };
+    let keys = keys_of(convolutions(scheme, session.options.rates.costs()));
+    let convolutions = convolutions(scheme, begun::rates(session, keys.work)?);
+    let keys = keys_of(convolutions);
     let (summary, plan) = match session.cached::<ModelSummary>(Stage::Plan, keys.plan)? {
         Some(summary) => (summary, None),
         None => {
@@ -239,6 +253,7 @@ fn prepare_and_plan(session: &mut Session<'_, '_>) -> Result<Work, RunError> {
         plan,
         prepare_key,
         keys,
+        convolutions,
     })
 }
 
@@ -287,55 +302,6 @@ fn guard(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Option<Leaks>
         session.notices(&leak_guard::notices(found, &work.prepared))?;
     }
     Ok(leaks)
-}
-
-fn train_stage(session: &mut Session<'_, '_>, work: &mut Work) -> Result<Trained, RunError> {
-    let key = work.keys.train;
-    if let Some(trained) = session.cached_tensors(Stage::Train, key)? {
-        return Ok(trained);
-    }
-    let scheme = session.scheme;
-    work.examples(scheme)?;
-    work.plan(scheme)?;
-    let (Some(plan), Some(examples)) = (&mut work.plan, &work.examples) else {
-        unreachable!("both were made just now")
-    };
-    let joined = match &work.rehearsal {
-        Some(rehearsal) => Some(join(session, rehearsal, examples)?),
-        None => None,
-    };
-    let examples = joined.as_ref().unwrap_or(examples);
-    let batch_size = batch_size(scheme, examples.splits.train.len() + per_epoch(scheme, examples));
-    let trained = session.stage(Stage::Train, key, |session| {
-        let (options, store, teacher) = (session.options, session.open.store(), work.teacher.as_ref());
-        let training =
-            Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None };
-        let found = head::find(&training, &mut session.journal)?;
-        plan.set_tensors(found.as_ref().map_or(&[], |found| &found.tensors))?;
-        let training =
-            Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None };
-        let mut trained = train(&training, &mut session.journal)?;
-        trained.history.head = found.map(|found| found.report);
-        Ok(trained)
-    })?;
-    session.keep_tensors(key, &trained)?;
-    session.open.store().clear_checkpoints(key)?;
-    Ok(trained)
-}
-
-/// The examples with those that the parent leaves. Tells.
-fn join(
-    session: &mut Session<'_, '_>,
-    rehearsal: &Rehearsal,
-    examples: &Examples,
-) -> Result<Examples, RunError> {
-    let (joined, left_out) = rehearsal.joined(examples);
-    let mut text = rehearsal.notice.clone();
-    if left_out > 0 {
-        text += &format!("; {left_out} of them are left out, for they are among those that judge here");
-    }
-    session.notices(&[text])?;
-    Ok(joined)
 }
 
 fn evaluate_stage(
@@ -421,6 +387,7 @@ fn register_stage(
         seen.extend(profile::make(&making)?.map(|profile| (profile::ROLE.to_owned(), profile)));
         let mut cases = examination::attachments(scheme, examples, cases);
         cases.extend(golden::attachment(scheme, plan, examples, options)?);
+        cases.extend(history.convolutions.as_ref().map(ConvolutionsReport::attachment));
         let finished = Finished {
             scheme,
             options,
@@ -467,6 +434,7 @@ fn register_stage(
         epochs: history.epochs,
         best_epoch: history.best_epoch,
         head: history.head,
+        convolutions: history.convolutions,
         threads: session.options.threads,
         seed: session.scheme.seed,
         cpu_level: session.options.level.name().to_owned(),

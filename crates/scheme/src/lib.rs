@@ -64,10 +64,10 @@ pub use resolve::{Resolution, resolve};
 pub use resolved::{Answer, Origin, ResolvedScheme};
 pub use schema::json_schema;
 pub use sections::{
-    About, Activation, Add, Adjust, Against, Architecture, Baseline, BatchNorm, Canary, Conv, CsvTable, Data,
-    Dense, Deploy, Distill, Dropout, EarlyStopping, Evaluate, Ewc, Filter, Format, Fractions, Gate, Grid,
-    Head, IdxFiles, ImageFolder, Inherit, Init, Keep, Layer, Leave, Lora, Loss, MeanDeviation, MemoryLimit,
-    Metric, Model, Padding, Placed, Pool, Preprocess, Rate, Rehearse, Resize, RowImage, Scale, Slice, Source,
-    Split, Step, Steps, TargetForm, Task, TensorNames, Train, Unfreeze, Units,
+    About, Activation, Add, Adjust, Against, Architecture, Baseline, BatchNorm, Canary, Conv, Convolution,
+    CsvTable, Data, Dense, Deploy, Distill, Dropout, EarlyStopping, Evaluate, Ewc, Filter, Format, Fractions,
+    Gate, Grid, Head, IdxFiles, ImageFolder, Inherit, Init, Keep, Layer, Leave, Lora, Loss, MeanDeviation,
+    MemoryLimit, Metric, Model, Padding, Placed, Pool, Preprocess, Rate, Rehearse, Resize, RowImage, Scale,
+    Slice, Source, Split, Step, Steps, TargetForm, Task, TensorNames, Train, Unfreeze, Units,
 };
 pub use upgrade::{FORMAT, FormatChange, upgrade};

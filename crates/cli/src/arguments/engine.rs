@@ -15,10 +15,10 @@ pub(crate) enum Engine {
     Calibrate(Calibrate),
 }
 
-/// Measures the peak of this machine, and keeps it for `heirloom profile`
+/// Measures this machine: its peak, for `heirloom profile`, and the rates by which a run chooses algorithms of convolutions
 ///
-/// What is measured decides nothing but what `heirloom profile` compares with: which kernels compute a network depends on
-/// the vector instructions alone, and no result on either.
+/// Rates decide last digits of what is trained on this machine from now on. They are recorded with every run and model; work
+/// that was begun with others goes on with those, and no answer of a model depends on them.
 #[derive(Debug, Args)]
 pub(crate) struct Calibrate {
     /// Measure with this number of threads beside one thread [default: all processors]

@@ -18,6 +18,9 @@ pub(crate) struct Run {
     /// Go on from the last checkpoint of an interrupted run of this scheme
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Choose the algorithms of convolutions by the rates of the run that made this version, not by this machine's
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) rates_of: Option<String>,
     /// Register the model although this gate refuses it; as often as needed
     #[arg(long, value_name = "GATE", requires = "reason")]
     pub(crate) override_gate: Vec<String>,

@@ -2,11 +2,12 @@
 
 use std::num::NonZero;
 
-use base::SourceMap;
-use pipeline::{Flow, Override, RunError, RunOptions, RunReport};
+use base::{Diagnostic, SourceMap};
+use pipeline::{Flow, Override, Rates, RunError, RunOptions, RunReport};
 use serde_json::json;
 use store::StoreAddress;
 
+use super::engine::rates;
 use super::progress::{Detail, Progress};
 use super::report;
 use super::scheme::Checked;
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         threads: threads(arguments.threads),
         resume: arguments.resume,
         level: engine::Level::detect(),
+        rates: rates(arguments)?,
         now_unix_ms: by.unix_ms,
         actor: by.actor,
         overrides: overrides(arguments),
@@ -48,6 +50,19 @@ pub(crate) fn run(arguments: &Run) -> Result<(), Failure> {
         return terminal::print_json(&json!(found));
     }
     terminal::print(&account(&found, arguments, &store))
+}
+
+/// The rates at which algorithms of convolutions are compared: a version's if one is named, else this machine's.
+fn rates(arguments: &Run) -> Result<Rates, Failure> {
+    let Some(name) = &arguments.rates_of else { return Ok(rates::of_run(engine::Level::detect())) };
+    let store = arguments.store.open()?;
+    let version = store.resolve(name)?;
+    let costs = pipeline::rates_of(&store, &version)?.ok_or_else(|| {
+        let message = format!("{} has no rates of convolutions", version.id());
+        Diagnostic::new("no-rates", message)
+            .help("imported models have none, nor have those whose scheme sets `train.convolution` to another than `auto`")
+    })?;
+    Ok(Rates::Stated(costs))
 }
 
 /// The gates that shall not stop the run.

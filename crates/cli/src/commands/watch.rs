@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{Event, Rollout, Store, StoreError};
 
+use super::engine::rates;
 use super::request_log;
 use super::run::{detail, observed, scheme_words, store_flag, threads};
 use super::scheme::Checked;
@@ -148,6 +149,7 @@ fn carry_out(
         threads: threads(arguments.threads),
         resume: true,
         level: engine::Level::detect(),
+        rates: rates::of_run(engine::Level::detect()),
         now_unix_ms: by.unix_ms,
         actor: by.actor,
         overrides: None,

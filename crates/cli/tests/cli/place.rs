@@ -35,10 +35,11 @@ impl Place {
         path
     }
 
-    /// The program with these arguments, to be started here.
+    /// The program with these arguments, to be started here, with a cache folder of its own: the user's is neither read nor written.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heirloom"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.env("XDG_CACHE_HOME", self.path().join("cache"));
         command
     }
 
@@ -55,6 +56,7 @@ impl Place {
             std::env::join_paths(std::iter::once(folder.to_owned()).chain(std::env::split_paths(&known)));
         let mut command = Command::new("sh");
         command.args(["-c", line]).env("PATH", path.expect("folders")).current_dir(self.path());
+        command.env("XDG_CACHE_HOME", self.path().join("cache"));
         outcome(command)
     }
 

@@ -10,6 +10,7 @@ use super::geometry::Geometry;
 use super::memory::Slot;
 use super::winograd::{Tiles, transformed_weight};
 use super::winograd_conv::Parts;
+use crate::costs::Pass;
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -205,11 +206,16 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let output_value = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
     relu.into_iter().for_each(|user| cx.done(user));
     let x = cx.slot(conv.x);
-    if conv.geometry.suits_winograd() {
-        let (u, shape) = transformed_weight(cx, conv.w, conv.geometry.channels_in, conv.w_stride);
+    if let Some(side) = cx.algorithm(&conv.geometry, Pass::Maps).side() {
+        let (u, shape) =
+            transformed_weight(cx, conv.w, conv.geometry.channels_in, conv.w_stride, side, false);
         let Geometry { channels_in, channels_out, input, output, before, .. } = conv.geometry;
         let parts = Parts {
-            name: format!("conv {channels_out} 3x3{}, winograd", if relu.is_some() { " + relu" } else { "" }),
+            name: format!(
+                "conv {channels_out} 3x3{}, {}",
+                if relu.is_some() { " + relu" } else { "" },
+                shape.name()
+            ),
             x,
             u,
             shape,
@@ -218,7 +224,7 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
             relu: relu.is_some(),
             y: cx.slot(output_value),
             channels: [channels_in, channels_out],
-            tiles: Tiles { input, output, before },
+            tiles: Tiles { side, input, output, before },
         };
         parts.push(cx);
         return true;

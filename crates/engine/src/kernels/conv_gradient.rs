@@ -10,6 +10,7 @@ use super::geometry::Geometry;
 use super::memory::Slot;
 use super::winograd::{Tiles, transformed_weight};
 use super::winograd_conv::Parts;
+use crate::costs::Pass;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -87,13 +88,13 @@ pub(crate) fn lower_input_gradient(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let (node, _) = cx.node(id);
     let (Some(dy), Some(w)) = (node.inputs[0], node.inputs[1]) else { return false };
     let Some((geometry, plain)) = geometry_of(cx, node, node.outputs[0], dy, w) else { return false };
-    if geometry.suits_winograd() {
+    if let Some(side) = cx.algorithm(&geometry, Pass::Maps).side() {
         let (dy, w, dx) = (cx.slot(dy), cx.slot(w), cx.slot(node.outputs[0]));
-        let (u, shape) = transformed_weight(cx, w, geometry.channels_in, plain.stride);
+        let (u, shape) = transformed_weight(cx, w, geometry.channels_in, plain.stride, side, true);
         let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
-        let tiles = Tiles { input: output, output: input, before: before.map(|pad| 2 - pad) };
+        let tiles = Tiles { side, input: output, output: input, before: before.map(|pad| 2 - pad) };
         let parts = Parts {
-            name: format!("conv {channels_out} 3x3 input gradient, winograd"),
+            name: format!("conv {channels_out} 3x3 input gradient, {}", shape.name()),
             x: dy,
             u,
             shape,

@@ -14,6 +14,7 @@ use super::simd::{Simd, dispatch};
 use super::tile::{products_from, row_blocks, zero};
 use super::winograd::Tiles;
 use super::winograd_weight_gradient;
+use crate::costs::{Algorithm, Pass};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -349,9 +350,9 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let pieces = Pieces::of(items, items * lanes * PANEL * 8);
     cx.push(Panels { dy, panels, channels, positions, pieces, lanes });
     let dw = cx.slot(dw);
-    if geometry.suits_winograd() {
+    if cx.algorithm(&geometry, Pass::Weight) == Algorithm::Winograd2x2 {
         let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
-        let tiles = Tiles { input, output, before };
+        let tiles = Tiles { side: 2, input, output, before };
         winograd_weight_gradient::push(cx, [x, panels, dw], [channels_in, channels_out], plain.stride, tiles);
         return true;
     }

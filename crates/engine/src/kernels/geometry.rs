@@ -151,14 +151,16 @@ impl Geometry {
         self.windows().iter().map(|axis| axis.iter().map(Vec::len).sum::<usize>()).product()
     }
 
-    /// Whether it is computed by Winograd's F(2×2, 3×3): where that saves at least three in ten of the products. A function
-    /// of the lengths alone, since it decides the last digits of results.
-    pub(crate) fn suits_winograd(&self) -> bool {
-        let form = self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1];
-        let wide = self.groups == 1 && self.channels_in >= 16 && self.channels_out >= 16;
-        let near = self.before.iter().chain(&self.after).all(|&pad| pad <= 2);
-        let tiles: usize = self.output.iter().map(|length| length.div_ceil(2)).product();
-        form && wide && near && 10 * 16 * tiles <= 7 * self.products()
+    /// Whether Winograd's algorithms can compute it: 3×3 windows side by side, no groups, padding inside of the window.
+    pub(crate) fn has_winograd(&self) -> bool {
+        let form =
+            self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1;
+        form && self.before.iter().chain(&self.after).all(|&pad| pad <= 2)
+    }
+
+    /// Tiles of `side` by `side` outputs.
+    pub(crate) fn tiles(&self, side: usize) -> usize {
+        self.output.iter().map(|length| length.div_ceil(side)).product()
     }
 
     /// Floating-point operations of one pass over all weights, positions and lanes.
@@ -198,16 +200,6 @@ mod tests {
             before: [1; 2],
             after: [1; 2],
         }
-    }
-
-    #[test]
-    fn winograd_where_it_saves_products() {
-        let sides = [56, 14, 8, 5, 4, 3, 2].map(|side| square(64, side).suits_winograd());
-        // At 7 x 7 and below 4 x 4 the edges leave so few taps that the direct sum is as short.
-        assert_eq!(sides, [true, true, true, false, true, false, false]);
-        assert!(!square(64, 7).suits_winograd());
-        assert!(!square(8, 56).suits_winograd());
-        assert!(!Geometry { stride: [2; 2], output: [28; 2], ..square(64, 56) }.suits_winograd());
     }
 
     #[test]

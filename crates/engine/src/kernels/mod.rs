@@ -51,6 +51,7 @@ pub(crate) mod unary;
 pub(crate) mod update;
 pub(crate) mod winograd;
 pub(crate) mod winograd_conv;
+pub(crate) mod winograd_four;
 pub(crate) mod winograd_weight_gradient;
 pub(crate) mod workers;
 

@@ -1,4 +1,4 @@
-//! Convolutions by Winograd's F(2×2, 3×3) with the batch in the lanes, forwards and, with the window mirrored and the
+//! Convolutions by Winograd's F(2×2, 3×3) or F(4×4, 3×3) with the batch in the lanes, forwards and, with the window mirrored and the
 //! channels exchanged, backwards to the input.
 
 use std::ops::Range;
@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{lane_blocks, products, products_ahead, row_blocks, zero};
-use super::winograd::{APART, PRODUCTS, Tiles, Transformed, mirrored, output};
+use super::winograd::{APART, Tiles, Transformed, Transforms, Two, mirrored};
+use super::winograd_four::Four;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -30,13 +31,13 @@ struct WinogradConv {
 }
 
 /// Elements of the transformed inputs and the products of one tile.
-fn of_tile(channels: [usize; 2], lanes: usize) -> usize {
-    PRODUCTS * (channels[0] + channels[1]) * LANES.min(lanes)
+fn of_tile(products: usize, channels: [usize; 2], lanes: usize) -> usize {
+    products * (channels[0] + channels[1]) * LANES.min(lanes)
 }
 
 /// Elements of the room of a piece.
-fn room_len(channels: [usize; 2], lanes: usize, together: usize) -> usize {
-    together * of_tile(channels, lanes) + 2 * PRODUCTS * APART
+fn room_len(products: usize, channels: [usize; 2], lanes: usize, together: usize) -> usize {
+    together * of_tile(products, channels, lanes) + 2 * products * APART
 }
 
 /// `y = activation(bias + convolution of x)`; see [`super::winograd`].
@@ -59,16 +60,16 @@ pub(super) struct Parts {
 impl Parts {
     /// Adds the step.
     pub(super) fn push(self, cx: &mut Lowering<'_>) {
-        let (lanes, channels) = (cx.lanes, self.channels);
-        let together = (ROOM / of_tile(channels, lanes)).clamp(1, self.tiles.count());
+        let (lanes, channels, products) = (cx.lanes, self.channels, self.shape.products());
+        let together = (ROOM / of_tile(products, channels, lanes)).clamp(1, self.tiles.count());
         let pieces = Pieces::of(self.tiles.count(), self.work(lanes));
-        let room = cx.temporary(pieces.count() * room_len(channels, lanes, together));
+        let room = cx.temporary(pieces.count() * room_len(products, channels, lanes, together));
         cx.push(WinogradConv { parts: self, lanes, room, together, pieces });
     }
 
     /// Floating-point operations of the products.
     fn work(&self, lanes: usize) -> usize {
-        2 * PRODUCTS * self.channels[0] * self.channels[1] * self.tiles.count() * lanes
+        2 * self.shape.products() * self.channels[0] * self.channels[1] * self.tiles.count() * lanes
     }
 }
 
@@ -106,7 +107,7 @@ impl Step for WinogradConv {
         let tiles = self.pieces.span(pieces.clone());
         let (from, to) = (tiles.start, tiles.end);
         let parts = &self.parts;
-        let room = room_len(parts.channels, self.lanes, self.together);
+        let room = room_len(parts.shape.products(), parts.channels, self.lanes, self.together);
         // SAFETY: the room holds as much for every piece; this piece's is nobody else's.
         let room = unsafe { cx.memory.at(self.room).add(pieces.start * room) };
         let data = Data {
@@ -124,7 +125,13 @@ impl Step for WinogradConv {
             together: self.together,
         };
         // SAFETY: the lengths were inferred from these buffers' shapes; the tiles `from..to` of `y` are the pieces'.
-        unsafe { dispatch!(cx.level => all_tiles::<S>(data: Data, from: usize, to: usize)) };
+        unsafe {
+            if parts.shape.side == 4 {
+                dispatch!(cx.level => tiles_of_four::<S>(data: Data, from: usize, to: usize));
+            } else {
+                dispatch!(cx.level => tiles_of_two::<S>(data: Data, from: usize, to: usize));
+            }
+        }
     }
 }
 
@@ -154,22 +161,38 @@ impl Data {
     /// Where its sums start, behind all inputs.
     #[inline(always)]
     fn sums(&self, product: usize, tile: usize, lanes: usize) -> usize {
-        let inputs = PRODUCTS * self.together * self.channels[0];
+        let inputs = self.shape.products() * self.together * self.channels[0];
         let sums = (product * self.together + tile) * self.channels[1];
-        (inputs + sums) * lanes + (PRODUCTS + product) * APART
+        (inputs + sums) * lanes + (self.shape.products() + product) * APART
     }
 }
 
 #[inline(always)]
-unsafe fn all_tiles<S: Simd>(data: Data, from: usize, to: usize) {
+unsafe fn tiles_of_two<S: Simd>(data: Data, from: usize, to: usize) {
+    // SAFETY: the caller's.
+    unsafe { all_tiles::<S, Two, 4, 2>(data, from, to) }
+}
+
+#[inline(always)]
+unsafe fn tiles_of_four<S: Simd>(data: Data, from: usize, to: usize) {
+    // SAFETY: the caller's.
+    unsafe { all_tiles::<S, Four, 6, 4>(data, from, to) }
+}
+
+#[inline(always)]
+unsafe fn all_tiles<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize>(
+    data: Data,
+    from: usize,
+    to: usize,
+) {
     // SAFETY: the caller's.
     unsafe {
         lane_blocks!(S, data.lanes, lane, J => {
             for first in (from..to).step_by(data.together) {
                 let count = data.together.min(to - first);
-                transform::<S, J>(data, first, count, lane);
-                multiply::<S, J>(data, count);
-                finish::<S, J>(data, first, count, lane);
+                transform::<S, T, N, M, J>(data, first, count, lane);
+                multiply::<S, T, N, M, J>(data, count);
+                finish::<S, T, N, M, J>(data, first, count, lane);
             }
         });
     }
@@ -177,7 +200,12 @@ unsafe fn all_tiles<S: Simd>(data: Data, from: usize, to: usize) {
 
 /// The inputs of `count` tiles from `first` on, transformed.
 #[inline(always)]
-unsafe fn transform<S: Simd, const J: usize>(data: Data, first: usize, count: usize, lane: usize) {
+unsafe fn transform<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize, const J: usize>(
+    data: Data,
+    first: usize,
+    count: usize,
+    lane: usize,
+) {
     let lanes = J * S::WIDTH;
     let plane = data.tiles.input[0] * data.tiles.input[1] * data.lanes;
     for channel in 0..data.channels[0] {
@@ -187,10 +215,10 @@ unsafe fn transform<S: Simd, const J: usize>(data: Data, first: usize, count: us
                 unsafe {
                     let x = data.x.add(channel * plane);
                     let from = lane + j * S::WIDTH;
-                    let products = data.tiles.transformed::<S>(x, first + tile, data.lanes, from);
-                    for index in 0..PRODUCTS {
+                    let products = data.tiles.turned::<S, T, N, M>(x, first + tile, data.lanes, from);
+                    for index in 0..N * N {
                         let at = data.inputs(index, tile, lanes) + channel * lanes + j * S::WIDTH;
-                        S::store(data.room.add(at), products[index / 4][index % 4]);
+                        S::store(data.room.add(at), products[index / N][index % N]);
                     }
                 }
             }
@@ -200,11 +228,14 @@ unsafe fn transform<S: Simd, const J: usize>(data: Data, first: usize, count: us
 
 /// `sums[product][tile][o] = sum over channels of u[product][i][o] inputs[product][tile][i]`, or over output channels.
 #[inline(always)]
-unsafe fn multiply<S: Simd, const J: usize>(data: Data, count: usize) {
+unsafe fn multiply<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize, const J: usize>(
+    data: Data,
+    count: usize,
+) {
     let lanes = J * S::WIDTH;
     let [summed, made] = data.channels;
-    for product in 0..PRODUCTS {
-        let weight = if data.backward { mirrored(product) } else { product };
+    for product in 0..N * N {
+        let weight = if data.backward && T::MIRRORS { mirrored(product) } else { product };
         for tile in 0..count {
             for channel in (0..summed).step_by(CHANNELS) {
                 let steps = CHANNELS.min(summed - channel);
@@ -245,7 +276,12 @@ unsafe fn multiply<S: Simd, const J: usize>(data: Data, count: usize) {
 
 /// The outputs of `count` tiles from `first` on.
 #[inline(always)]
-unsafe fn finish<S: Simd, const J: usize>(data: Data, first: usize, count: usize, lane: usize) {
+unsafe fn finish<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize, const J: usize>(
+    data: Data,
+    first: usize,
+    count: usize,
+    lane: usize,
+) {
     let lanes = J * S::WIDTH;
     let [height, width] = data.tiles.output;
     for channel in 0..data.channels[1] {
@@ -257,11 +293,11 @@ unsafe fn finish<S: Simd, const J: usize>(data: Data, first: usize, count: usize
                     let bias = if data.bias.is_null() { 0.0 } else { *data.bias.add(channel) };
                     let sums = std::array::from_fn(|y| {
                         std::array::from_fn(|x| {
-                            let at = data.sums(4 * y + x, tile, lanes) + channel * lanes + j * S::WIDTH;
+                            let at = data.sums(N * y + x, tile, lanes) + channel * lanes + j * S::WIDTH;
                             S::load(data.room.add(at))
                         })
                     });
-                    let values = output::<S>(sums);
+                    let values = T::output::<S>(sums);
                     for (y, row) in values.iter().enumerate().take(height - top) {
                         for (x, &value) in row.iter().enumerate().take(width - left) {
                             let mut value = S::add(value, S::splat(bias));

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use graph::{NodeId, ValueId};
 
-use super::Lowering;
+use super::{Kind, Lowering};
 use crate::kernels::memory::Slot;
 use crate::survey::is_update;
 
@@ -43,7 +43,7 @@ pub(super) struct Again {
     /// For each buffer that holds a value made again, the one that held it before.
     remade: BTreeMap<Slot, Slot>,
     /// Transformed weights that were.
-    forgotten_derived: BTreeSet<Slot>,
+    forgotten_derived: BTreeSet<(Slot, Kind)>,
     /// The buffers that were there before the first node: what is loaded is not loaded twice.
     pub(super) loaded: usize,
     /// Steps of the way there, once the way back has begun.
@@ -196,7 +196,7 @@ impl Lowering<'_> {
     }
 
     /// Notes that what is derived of `weight` is made now.
-    pub(super) fn note_derived(&mut self, weight: Slot) {
+    pub(super) fn note_derived(&mut self, weight: (Slot, Kind)) {
         self.again.remakes = self.again.forgotten_derived.remove(&weight);
     }
 }

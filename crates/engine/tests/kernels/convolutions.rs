@@ -12,6 +12,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("winograd", [16, 20, 5, 6, 3], 1, &[one]),
         ("winograd_wide", [17, 40, 4, 4, 3], 1, &[("pads", &[1, 2, 2, 0])]),
         ("winograd_deep", [260, 16, 4, 4, 3], 1, &[one]),
+        ("winograd_four", [20, 18, 7, 8, 3], 1, &[("pads", &[1, 0, 2, 1])]),
         ("direct", [19, 34, 4, 5, 3], 1, &[one, ("strides", &[2, 1])]),
         ("few_channels", [3, 18, 9, 8, 3], 1, &[one, ("dilations", &[1, 2])]),
         ("pointwise", [24, 9, 3, 3, 1], 1, &[("strides", &[2, 2])]),
@@ -24,8 +25,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ),
         ("depthwise", [18, 18, 5, 4, 3], 18, &[one]),
     ];
-    let attributes = |case: Case, (_, lengths, groups, more): Form<'_>| {
-        let case = case.attribute("kernel_shape", [lengths[4] as i64; 2]).attribute("group", groups as i64);
+    let attributes = |case: Case, (_, _, groups, more): Form<'_>| {
+        let case = case.attribute("group", groups as i64);
         more.iter().fold(case, |case, (name, values)| case.attribute(name, values.to_vec()))
     };
     let mut cases = Vec::new();
@@ -50,7 +51,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         let spatial = [height as i64, width as i64];
         let back = Case::new(name).smooth(&y, 3).smooth(&w, 1).attribute("input_shape", spatial);
         cases.push(("ConvGradInput", attributes(back, form)));
-        let weight = Case::new(name).smooth(&y, 3).smooth(&x, 0);
+        let weight =
+            Case::new(name).smooth(&y, 3).smooth(&x, 0).attribute("kernel_shape", [kernel as i64; 2]);
         cases.push(("ConvGradWeight", attributes(weight, form)));
     }
     cases

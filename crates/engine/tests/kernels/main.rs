@@ -9,6 +9,7 @@ use engine::{Feed, Level, Options, Predictor, Rows, Targets};
 use graph::{Attributes, Case, Expect, Graph, GraphError, Operator, ValueId, ValueType, ops};
 use tensor::{DType, Shape, Tensor};
 
+mod algorithms;
 mod convolutions;
 #[path = "../reference/mod.rs"]
 mod reference;

@@ -18,7 +18,11 @@ struct Outcome {
 
 fn outcome(job: &Job, threads: usize, limit: Option<usize>) -> Result<Outcome, EngineError> {
     let options = Options { batch: BATCH, threads, level: Level::detect() };
-    let mut trainer = Trainer::within(job.training.clone(), options, limit)?;
+    let mut trainer = Trainer::planned(
+        job.training.clone(),
+        options,
+        Planning { memory_limit: limit, ..Planning::default() },
+    )?;
     let (losses, state) = job.run(&mut trainer);
     Ok(Outcome { bytes: trainer.bytes(), again: trainer.again().steps, losses, state })
 }

@@ -195,7 +195,13 @@ impl Job {
 
     /// A trainer that comes by with the fewest bytes.
     fn smallest(&self, options: Options) -> Trainer {
-        let within = |limit| Trainer::within(self.training.clone(), options, Some(limit));
+        let within = |limit| {
+            Trainer::planned(
+                self.training.clone(),
+                options,
+                Planning { memory_limit: Some(limit), ..Planning::default() },
+            )
+        };
         match within(0) {
             Err(EngineError::Memory { least, .. }) => within(least).unwrap(),
             other => panic!("a plan of no bytes: {}", other.is_ok()),

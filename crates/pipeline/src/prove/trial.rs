@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use base::{Digest, DigestWriter};
+use engine::{Convolutions, Costs};
 use inherit::prove::Trial;
 use scheme::ResolvedScheme;
 use store::StageResult;
 
 use super::{Bench, ProofEvent};
 use crate::architecture::{self, Plan};
+use crate::convolutions::{self, Arithmetic};
 use crate::error::RunError;
 use crate::events::{Event, Flow};
 use crate::inheritance::accept;
@@ -80,16 +82,22 @@ pub(super) fn trial(
 /// Everything that the outcome is a function of.
 fn key(bench: &Bench<'_>, wanted: &Wanted<'_>) -> Digest {
     let parent = (wanted.arm == Arm::Inherited).then_some(bench.parent.digest);
-    let level = bench.options.level;
+    let arithmetic = Arithmetic { level: bench.options.level, convolutions: convolutions(wanted.scheme) };
     let judges = Judges { ancestors: bench.ancestors, rival: None, divided: None };
     // What the parent leaves to rehearse is a function of the parent.
-    let keys = Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, judges, level);
+    let keys =
+        Keys::new(wanted.scheme, wanted.prepared, bench.graph_digest, parent, None, judges, arithmetic);
     let mut key = DigestWriter::new("heirloom.trial.1");
     // Layers may be the parent's in both arms; which test cases judge is a function of what the ancestors have seen.
     key.field(&keys.train.0).field(&bench.parent.digest.0);
     key.field(bench.ancestors.as_ref().map_or(b"".as_slice(), |digest| &digest.0));
     key.field(if wanted.arm == Arm::Inherited { b"inherited" } else { b"scratch" });
     key.finish()
+}
+
+/// How a trial computes convolutions: at the default rates, so that a proof comes out the same on every machine.
+fn convolutions(scheme: &ResolvedScheme) -> Convolutions {
+    convolutions::convolutions(scheme, Costs::default())
 }
 
 /// One training of `plan` on `examples`.
@@ -103,7 +111,8 @@ fn course<'a>(
 ) -> Training<'a> {
     let batch_size = batch_size(scheme, examples.splits.train.len() + per_epoch(scheme, examples));
     let (options, store) = (bench.options, bench.store);
-    Training { scheme, options, store, key, plan, examples, teacher, batch_size, watch: None }
+    let convolutions = convolutions(scheme);
+    Training { scheme, options, store, key, plan, examples, teacher, batch_size, convolutions, watch: None }
 }
 
 fn carry_out(

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use base::{Digest, DigestWriter};
-use engine::{Feed, Options, Predictor, Targets};
+use engine::{Convolutions, Feed, Options, Predictor, Targets};
 use graph::{Graph, onnx};
 use store::{StageResult, Store, StoreError};
 
+use crate::convolutions;
 use crate::error::RunError;
 use crate::keys::ENGINE_VERSION;
 use crate::prepare::Examples;
@@ -23,21 +24,25 @@ pub(super) struct Answers {
 }
 
 /// What `graph`, whose one output is `width` numbers for an example, gives for `rows` of the data: from the store, or
-/// computed now and kept there.
+/// computed now and kept there. `learning` is how convolutions are chosen where the answers stand in for a part of a training
+/// step, whose bytes they are to have.
 pub(super) fn answers(
     store: &Store,
     graph: &Graph,
     width: usize,
     examples: &Examples,
     rows: &BTreeSet<u32>,
-    options: Options,
+    (options, learning): (Options, Option<Convolutions>),
 ) -> Result<Answers, RunError> {
     let count = rows.last().map_or(0, |&last| last as usize + 1);
-    let key = key(graph, examples, rows, options)?;
+    let key = key(graph, examples, rows, (options, learning))?;
     if let Some(values) = kept(store, key, count * width)? {
         return Ok(Answers { values, width, found: true });
     }
-    let mut predictor = Predictor::new(graph, options)?;
+    let mut predictor = match learning {
+        Some(convolutions) => Predictor::as_in_training(graph, options, convolutions)?,
+        None => Predictor::new(graph, options)?,
+    };
     let order: Vec<u32> = rows.iter().copied().collect();
     let made = predictor.run(Feed { targets: Targets::None, ..examples.feed() }, &order)?.remove(0);
     let mut values = vec![0f32; count * width];
@@ -56,7 +61,7 @@ fn key(
     graph: &Graph,
     examples: &Examples,
     rows: &BTreeSet<u32>,
-    options: Options,
+    (options, learning): (Options, Option<Convolutions>),
 ) -> Result<Digest, RunError> {
     let model =
         onnx::Model { graph: graph.clone(), producer: "heirloom".to_owned(), ..onnx::Model::default() };
@@ -65,6 +70,10 @@ fn key(
     key.field(&onnx::write(&model)?).field(&examples.dataset.digest().0).field(&order);
     key.field(options.level.name().as_bytes()).field(&ENGINE_VERSION.to_le_bytes());
     key.field(&(options.batch as u64).to_le_bytes());
+    if let Some(convolutions) = learning {
+        key.field(b"learning");
+        convolutions::write(convolutions, &mut key);
+    }
     Ok(key.finish())
 }
 

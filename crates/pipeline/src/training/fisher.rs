@@ -29,7 +29,11 @@ pub(super) fn fisher(
     let objective = Objective { drops: false, ..Objective::new(Loss::CrossEntropy, forgetful, seed) };
     let learnt = |name: &str| training.plan.learnt.contains(name);
     let graph = training_graph(&graph, &scores, &learnt, &objective)?;
-    let mut trainer = Trainer::new(graph, training.engine_options(1))?;
+    let mut trainer = Trainer::planned(
+        graph,
+        training.engine_options(1),
+        Planning { convolutions: training.convolutions, memory_limit: None },
+    )?;
     let mut sums: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for &row in &rows {
         trainer.run(feed, &[row], 1, 0.0, &mut |_| Flow::Continue)?;

@@ -169,7 +169,7 @@ pub(crate) fn find(
         .map_err(|error| RunError::damaged("a network before its last layer", error))?
         .ok_or_else(|| refuse("what stands before the last dense layer has no fixed size".to_owned()))?;
     let options = training.engine_options(EVALUATION_BATCH);
-    let activations = divided.activations(training.store, examples, options)?;
+    let activations = divided.activations(training.store, examples, (options, None))?;
     let activations = activations.ok_or_else(|| {
         refuse("what stands before the last dense layer gives more than 512 MiB for all examples".to_owned())
     })?;

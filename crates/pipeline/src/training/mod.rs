@@ -23,7 +23,7 @@ mod untrained;
 mod validation;
 
 use base::Digest;
-use engine::{Feed, Options, Trainer};
+use engine::{Convolutions, Feed, Options, Trainer};
 use graph::{Graph, ValueId};
 use scheme::{Keep, Optimizer, ResolvedScheme};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,7 @@ use store::Store;
 use tensor::Tensor;
 
 use crate::architecture::{Plan, adapted};
+use crate::convolutions::ConvolutionsReport;
 use crate::error::RunError;
 use crate::events::Event;
 use crate::journal::Journal;
@@ -61,6 +62,9 @@ pub(crate) struct History {
     /// How the head was found before the first epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) head: Option<head::HeadReport>,
+    /// How the convolutions of the last phase were computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) convolutions: Option<ConvolutionsReport>,
 }
 
 /// What training came to.
@@ -85,6 +89,8 @@ pub(crate) struct Training<'a> {
     pub(crate) examples: &'a Examples,
     pub(crate) teacher: Option<&'a Teacher>,
     pub(crate) batch_size: usize,
+    /// How convolutions are computed.
+    pub(crate) convolutions: Convolutions,
     /// Is shown every epoch's weights, outside of the time that is counted.
     pub(crate) watch: Option<&'a Watch<'a>>,
 }

@@ -15,6 +15,7 @@ use super::treatments::{Fisher, treatments};
 use super::validation::Validator;
 use super::{Learner, Position, Training, kept_tensors, note_epoch, step};
 use crate::architecture::layer_of;
+use crate::convolutions::ConvolutionsReport;
 use crate::error::RunError;
 use crate::events::Event;
 use crate::journal::Journal;
@@ -60,7 +61,7 @@ impl Common<'_> {
         let treatments = treatments(training, &self.schedule, self.fisher.as_ref());
         let objective = Objective { treatments, ..objective(training.scheme, training.teacher) };
         let model = training_graph(graph, prediction, &|name: &str| self.learns(phase, name), &objective)?;
-        planned(training.scheme, model, training.engine_options(training.batch_size))
+        planned(training.scheme, model, training.engine_options(training.batch_size), training.convolutions)
     }
 
     /// Errors if a phase behind that of `epoch` cannot keep within `train.memory_limit`: better now than hours later.
@@ -136,6 +137,8 @@ pub(super) fn train_phase(
         learner.feed = lessons.beside(learner.feed);
     }
     let mut trainer = common.trainer(phase, learner.graph, learner.prediction)?;
+    let report = ConvolutionsReport::of(training.scheme, training.convolutions, &trainer.algorithms());
+    course.position.history.convolutions = Some(report);
     match course.state.take() {
         Some(state) => {
             let before = schedule.phase_before(course.position.epoch, course.position.counts.steps);
@@ -247,7 +250,8 @@ fn activations(
     let Some(divided) = divided else { return Ok(None) };
     // In batches as learning takes them: whether a sum is cut, and so its last bit, depends on the length of a batch.
     let options = training.engine_options(training.batch_size);
-    let found = divided.activations(training.store, training.examples, options)?;
+    let found =
+        divided.activations(training.store, training.examples, (options, Some(training.convolutions)))?;
     let text = match &found {
         Some(found) if found.found() => {
             "what the frozen layers give was computed before, taken from the store"

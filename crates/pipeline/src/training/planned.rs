@@ -1,7 +1,7 @@
 //! The plan of a training step, within the memory that the scheme allows.
 
 use base::Diagnostic;
-use engine::{Again, EngineError, Options, Trainer, TrainingGraph};
+use engine::{Again, Convolutions, EngineError, Options, Planning, Trainer, TrainingGraph};
 use scheme::{Optimizer, ResolvedScheme};
 
 use crate::error::RunError;
@@ -13,9 +13,11 @@ pub(super) fn planned(
     scheme: &ResolvedScheme,
     graph: TrainingGraph,
     options: Options,
+    convolutions: Convolutions,
 ) -> Result<Trainer, RunError> {
-    let limit = scheme.train.memory_limit.map(|limit| usize::try_from(limit.bytes).unwrap_or(usize::MAX));
-    Trainer::within(graph, options, limit).map_err(|error| match error {
+    let memory_limit =
+        scheme.train.memory_limit.map(|limit| usize::try_from(limit.bytes).unwrap_or(usize::MAX));
+    Trainer::planned(graph, options, Planning { convolutions, memory_limit }).map_err(|error| match error {
         EngineError::Memory { limit, least } => too_little(scheme, options.batch, limit, least).into(),
         error => error.into(),
     })

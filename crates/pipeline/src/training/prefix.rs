@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::{Feed, Options, Rows, Targets};
+use engine::{Convolutions, Feed, Options, Rows, Targets};
 use graph::{Graph, GraphError, ValueId};
 use store::Store;
 use tensor::DType;
@@ -180,12 +180,12 @@ impl Divided {
     }
 
     /// The activations of every row that training and validation use: from the store, or computed now and kept there.
-    /// `None` if they would be too many.
+    /// `None` if they would be too many. `learning` is how convolutions are chosen in the step that they stand in a part of.
     pub(super) fn activations(
         &self,
         store: &Store,
         examples: &Examples,
-        options: Options,
+        (options, learning): (Options, Option<Convolutions>),
     ) -> Result<Option<Activations>, RunError> {
         let splits = &examples.splits;
         let used = splits.train.iter().chain(&splits.validation).chain(&examples.rehearsed);
@@ -195,7 +195,7 @@ impl Divided {
         if bytes > ACTIVATION_BYTES_MAX || count == 0 || self.width == 0 {
             return Ok(None);
         }
-        let found = answers(store, &self.before, self.width, examples, &rows, options)?;
+        let found = answers(store, &self.before, self.width, examples, &rows, (options, learning))?;
         Ok(Some(Activations(found)))
     }
 }

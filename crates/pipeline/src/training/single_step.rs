@@ -1,6 +1,6 @@
 //! One training step of a scheme, made ready to be run again and again: what `heirloom profile` measures.
 
-use engine::{BatchReport, Flow, Level, Options, Profile, Trainer, training_graph};
+use engine::{BatchReport, Convolutions, Costs, Flow, Level, Options, Profile, Trainer, training_graph};
 use scheme::ResolvedScheme;
 use store::Store;
 
@@ -8,6 +8,7 @@ use super::batch_size;
 use super::objective::{learning_rate, objective};
 use super::planned::{account, planned};
 use crate::architecture::{self, Plan, adapted};
+use crate::convolutions::convolutions;
 use crate::error::RunError;
 use crate::inheritance::parent_of;
 use crate::prepare::{Examples, prepare};
@@ -21,6 +22,8 @@ pub struct StepOptions {
     pub threads: usize,
     /// Vector instructions.
     pub level: Level,
+    /// At which rates the algorithms of convolutions are compared.
+    pub costs: Costs,
     /// What stands in for the scheme's data, so that they need not be there.
     pub random: Option<RandomExamples>,
 }
@@ -56,8 +59,9 @@ impl TrainingStep {
         };
         let plan = architecture::plan(scheme, &prepared, graph_file.as_deref(), parent.as_ref())?;
         let batch = batch_size(scheme, examples.splits.train.len());
+        let convolutions = convolutions(scheme, options.costs);
         let options = Options { batch, threads: options.threads.max(1), level: options.level };
-        let trainer = trainer(scheme, &plan, options)?;
+        let trainer = trainer(scheme, &plan, options, convolutions)?;
         let mut notices = notices(scheme, &plan);
         notices.extend(account(scheme, &trainer));
         Ok(TrainingStep {
@@ -115,7 +119,12 @@ impl TrainingStep {
     }
 }
 
-fn trainer(scheme: &ResolvedScheme, plan: &Plan, options: Options) -> Result<Trainer, RunError> {
+fn trainer(
+    scheme: &ResolvedScheme,
+    plan: &Plan,
+    options: Options,
+    convolutions: Convolutions,
+) -> Result<Trainer, RunError> {
     let adapted = match plan.adapters.as_slice() {
         [] => None,
         adapters => Some(
@@ -129,7 +138,7 @@ fn trainer(scheme: &ResolvedScheme, plan: &Plan, options: Options) -> Result<Tra
     };
     let learns = |name: &str| plan.steps(name);
     let graph = training_graph(network, &network.value(scores).name, &learns, &objective(scheme, None))?;
-    planned(scheme, graph, options)
+    planned(scheme, graph, options, convolutions)
 }
 
 fn notices(scheme: &ResolvedScheme, plan: &Plan) -> Vec<String> {

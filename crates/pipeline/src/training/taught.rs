@@ -25,7 +25,7 @@ pub(super) fn lessons(
     let rows = examples.splits.train.iter().chain(&examples.rehearsed).copied().collect();
     let known = teacher.classes.len();
     let options = training.engine_options(EVALUATION_BATCH);
-    let found = answers(store, &teacher.graph, known, examples, &rows, options)?;
+    let found = answers(store, &teacher.graph, known, examples, &rows, (options, None))?;
     let source = if found.found { "; its answers are taken from the store" } else { "" };
     journal.tell(&Event::Notice { text: format!("{}{source}", teacher.notice) })?;
     // Rows that nobody learns from are never looked at, but every row has its place.

@@ -4,6 +4,7 @@ mod architectures;
 mod bad_input;
 mod cache;
 mod comparison;
+mod convolutions;
 mod few;
 mod gates;
 mod golden;

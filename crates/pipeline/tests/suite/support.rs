@@ -177,6 +177,7 @@ pub(crate) fn options() -> RunOptions {
         threads: 1,
         resume: false,
         level: engine::Level::detect(),
+        rates: pipeline::Rates::Machine(engine::Costs::default()),
         now_unix_ms: NOW_UNIX_MS,
         actor: "tester".to_owned(),
         overrides: None,

@@ -47,7 +47,7 @@ pub use rates::Rate;
 pub use rehearse::{Leave, Rehearse};
 pub use split::{Fractions, Split};
 pub use steps::{Step, Steps};
-pub use train::{EarlyStopping, Keep, Loss, Train};
+pub use train::{Convolution, EarlyStopping, Keep, Loss, Train};
 pub use unfreeze::Unfreeze;
 
 pub(crate) use deploy::STEPS;

@@ -55,6 +55,8 @@ pub struct Train {
     pub unfreeze: Option<Unfreeze>,
     /// Low-rank updates of weights that stay.
     pub lora: Option<Lora>,
+    /// How convolutions are computed.
+    pub convolution: Option<Convolution>,
     /// Training examples that are left for children.
     pub leave: Option<Leave>,
     /// Learning again from examples of the parent.
@@ -73,6 +75,23 @@ pub enum Loss {
     CrossEntropy,
     /// `(x - target)²` in standardised units.
     MeanSquaredError,
+}
+
+/// How convolutions are computed in training; it decides the last digits of the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Convolution {
+    /// By the cheaper of the direct sum and F(2×2, 3×3), as times are measured.
+    #[serde(rename = "auto")]
+    Auto,
+    /// By the direct sum.
+    #[serde(rename = "direct")]
+    Direct,
+    /// By F(2×2, 3×3) wherever lengths alone say that it is worth it.
+    #[serde(rename = "winograd_2x2")]
+    Winograd2x2,
+    /// By F(4×4, 3×3) wherever lengths alone say that it is worth it, else as by `Winograd2x2`.
+    #[serde(rename = "winograd_4x4")]
+    Winograd4x4,
 }
 
 /// Which epoch's weights are kept.
@@ -214,6 +233,29 @@ pub(crate) const TRAIN: Section = Section {
             "Layers that begin to learn later than others.",
         ),
         Setting::new("lora", Kind::Table(&LORA), Absent::Nothing, "Low-rank updates of weights that stay."),
+        Setting::new(
+            "convolution",
+            Kind::Choice(&[
+                Choice::new(
+                    "auto",
+                    "each by the cheaper of the direct sum and Winograd's F(2×2, 3×3), at the machine's rates",
+                ),
+                Choice::new("direct", "by the direct sum"),
+                Choice::new(
+                    "winograd_2x2",
+                    "by Winograd's F(2×2, 3×3) wherever it has at most seven in ten of the products",
+                ),
+                Choice::new(
+                    "winograd_4x4",
+                    "by Winograd's F(4×4, 3×3), forwards and back to the input, wherever it has at most seven in ten of the \
+                     products of `winograd_2x2`, and else as that; results are less exact",
+                ),
+            ]),
+            Absent::Nothing,
+            "How convolutions of 3×3 windows are computed in training. It decides the last digits of the weights. By default \
+             `auto`, with the rates of `heirloom engine calibrate`, which are recorded with the model; the others depend on \
+             no machine's rates. (Lavin and Gray 2015, arXiv:1509.09308)",
+        ),
         Setting::new(
             "leave",
             Kind::Table(&LEAVE),

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use engine::{Level, Peak};
+use pipeline::KeptRates;
 use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
@@ -25,6 +26,35 @@ pub(super) struct Kept {
     processor: Option<String>,
     machine_threads: usize,
     measured: Vec<Measurement>,
+    /// Absent from files of before there were any.
+    #[serde(default)]
+    rates: Vec<LevelRates>,
+}
+
+/// The rates of the kernels of convolutions with one instruction set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct LevelRates {
+    /// The instruction set.
+    pub(super) cpu_level: String,
+    /// On one thread.
+    #[serde(flatten)]
+    pub(super) rates: KeptRates,
+}
+
+impl LevelRates {
+    /// Measures now.
+    pub(super) fn take(level: Level) -> Self {
+        LevelRates { cpu_level: level.name().to_owned(), rates: engine::calibrate(level).into() }
+    }
+}
+
+/// All that was measured of a machine.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    /// Peaks.
+    pub(super) measured: Vec<Measurement>,
+    /// Rates of convolutions.
+    pub(super) rates: Vec<LevelRates>,
 }
 
 /// The peak of one instruction set on a number of threads.
@@ -55,12 +85,13 @@ impl Measurement {
 
 impl Kept {
     /// Figures of `machine` that are to be kept.
-    pub(super) fn with(machine: &Machine, measured: &[Measurement]) -> Self {
+    pub(super) fn with(machine: &Machine, figures: &Figures) -> Self {
         Kept {
             format: FORMAT,
             processor: machine.processor.clone(),
             machine_threads: machine.threads,
-            measured: measured.to_vec(),
+            measured: figures.measured.clone(),
+            rates: figures.rates.clone(),
         }
     }
 
@@ -82,14 +113,16 @@ impl Kept {
         }
         let kept: Kept = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let sound = |each: &Measurement| each.flops > 0.0 && each.bytes_per_second > 0.0;
-        (kept.format == FORMAT && kept.measured.iter().all(sound)).then_some(kept)
+        let costs = |each: &LevelRates| each.rates.costs().is_some();
+        let sound = kept.measured.iter().all(sound) && kept.rates.iter().all(costs);
+        (kept.format == FORMAT && sound).then_some(kept)
     }
 
     /// The figures, if they are of `machine`.
-    pub(super) fn of(self, machine: &Machine) -> Vec<Measurement> {
+    pub(super) fn of(self, machine: &Machine) -> Figures {
         match self.processor == machine.processor && self.machine_threads == machine.threads {
-            true => self.measured,
-            false => Vec::new(),
+            true => Figures { measured: self.measured, rates: self.rates },
+            false => Figures::default(),
         }
     }
 

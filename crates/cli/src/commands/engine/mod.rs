@@ -3,9 +3,11 @@
 mod kept;
 mod machine;
 pub(crate) mod peaks;
+pub(crate) mod rates;
 
 use base::Diagnostic;
 use engine::{INSTRUCTIONS, Level};
+use pipeline::KeptRates;
 use serde_json::{Value, json};
 
 use crate::arguments::{Calibrate, Engine, Json};
@@ -15,7 +17,7 @@ use crate::failure::Failure;
 use crate::tables::{Column, facts, table};
 use crate::{quantities, terminal};
 
-use kept::{Kept, Measurement};
+use kept::{Figures, Kept, LevelRates, Measurement};
 use machine::Machine;
 
 /// That the instruction set asked for by the environment is one that the processor has.
@@ -37,31 +39,36 @@ pub(crate) fn command(command: Engine) -> Result<(), Failure> {
 fn show(json: Json) -> Result<(), Failure> {
     let machine = Machine::look();
     let kept = Kept::read();
-    let measurements = kept.map(|kept| kept.of(&machine)).unwrap_or_default();
-    print(&machine, &measurements, json)
+    let figures = kept.map(|kept| kept.of(&machine)).unwrap_or_default();
+    print(&machine, &figures, json)
 }
 
-/// Measures every instruction set on one thread and on many, and keeps the figures.
+/// Measures every instruction set on one thread and on many, and its rates of convolutions; keeps the figures.
 fn calibrate(arguments: &Calibrate) -> Result<(), Failure> {
     let machine = Machine::look();
     let most = threads(arguments.threads);
     let counts = if most == 1 { vec![1] } else { vec![1, most] };
-    let mut measurements = Vec::new();
+    let mut figures = Figures::default();
+    let say = |what: &str| {
+        if detail(arguments.quiet) != Detail::Quiet {
+            terminal::say(&format!("measuring {what}"));
+        }
+    };
     for level in Level::available() {
         for &count in &counts {
-            if detail(arguments.quiet) != Detail::Quiet {
-                terminal::say(&format!("measuring {level}, {}", quantities::counted(count, "thread")));
-            }
-            measurements.push(Measurement::take(level, count));
+            say(&format!("{level}, {}", quantities::counted(count, "thread")));
+            figures.measured.push(Measurement::take(level, count));
         }
+        say(&format!("{level}, convolutions"));
+        figures.rates.push(LevelRates::take(level));
     }
-    Kept::with(&machine, &measurements).write()?;
-    print(&machine, &measurements, arguments.json)
+    Kept::with(&machine, &figures).write()?;
+    print(&machine, &figures, arguments.json)
 }
 
-fn print(machine: &Machine, measurements: &[Measurement], json: Json) -> Result<(), Failure> {
+fn print(machine: &Machine, figures: &Figures, json: Json) -> Result<(), Failure> {
     if json.wanted {
-        return terminal::print_json(&document(machine, measurements));
+        return terminal::print_json(&document(machine, figures));
     }
     let width = terminal::width();
     let levels: Vec<&str> = Level::available().iter().map(|level| level.name()).collect();
@@ -80,7 +87,7 @@ fn print(machine: &Machine, measurements: &[Measurement], json: Json) -> Result<
             ("caches", if caches.is_empty() { unknown() } else { caches.join(", ") }),
         ],
     );
-    if measurements.is_empty() {
+    if figures.measured.is_empty() {
         text += "\nnothing was measured on this machine yet: `heirloom engine calibrate`\n";
         return terminal::print(&text);
     }
@@ -90,7 +97,7 @@ fn print(machine: &Machine, measurements: &[Measurement], json: Json) -> Result<
         Column::Number("peak, GFLOP/s"),
         Column::Number("reading, GB/s"),
     ];
-    let rows = measurements.iter().map(|each| {
+    let rows = figures.measured.iter().map(|each| {
         [
             each.cpu_level.clone(),
             each.threads.to_string(),
@@ -100,16 +107,44 @@ fn print(machine: &Machine, measurements: &[Measurement], json: Json) -> Result<
     });
     text += "\n";
     text += &table(width, &columns, rows);
+    text += &convolutions(width, &figures.rates);
     terminal::print(&text)
 }
 
-fn document(machine: &Machine, measurements: &[Measurement]) -> Value {
+/// The rates of convolutions, as a table; nothing where none are kept.
+fn convolutions(width: usize, rates: &[LevelRates]) -> String {
+    if rates.is_empty() {
+        return String::new();
+    }
+    let columns = [
+        Column::Text("convolutions"),
+        Column::Number("direct, GFLOP/s"),
+        Column::Number("winograd, GFLOP/s"),
+        Column::Number("maps, GB/s"),
+        Column::Number("weights, GB/s"),
+    ];
+    let rows = rates.iter().map(|each| {
+        let of = |millions: u32| format!("{:.1}", f64::from(millions) / 1e3);
+        let KeptRates { direct_mflops, products_mflops, transforms_mbytes, weights_mbytes } = each.rates;
+        [
+            each.cpu_level.clone(),
+            of(direct_mflops),
+            of(products_mflops),
+            of(transforms_mbytes),
+            of(weights_mbytes),
+        ]
+    });
+    format!("\n{}", table(width, &columns, rows))
+}
+
+fn document(machine: &Machine, figures: &Figures) -> Value {
     json!({
         "processor": machine.processor,
         "threads": machine.threads,
         "cpu_levels": Level::available().iter().map(|level| level.name()).collect::<Vec<_>>(),
         "caches": machine.caches,
-        "measured": measurements,
+        "measured": figures.measured,
+        "convolutions": figures.rates,
         "kept_in": Kept::path().map(|path| path.display().to_string()),
     })
 }

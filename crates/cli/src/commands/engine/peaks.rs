@@ -16,7 +16,7 @@ pub(crate) struct Known {
 /// What was measured of `level` on `threads` threads before, or else is measured now and not kept.
 pub(crate) fn found_or_measured(level: Level, threads: usize, say: &dyn Fn(&str)) -> Known {
     let fits = |each: &Measurement| each.cpu_level == level.name() && each.threads == threads;
-    let found = Kept::read().map(|kept| kept.of(&Machine::look())).unwrap_or_default();
+    let found = Kept::read().map(|kept| kept.of(&Machine::look())).unwrap_or_default().measured;
     match found.iter().find(|each| fits(each)) {
         Some(measurement) => Known { peak: measurement.peak(), kept: true },
         None => {

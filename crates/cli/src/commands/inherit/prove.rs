@@ -50,6 +50,7 @@ fn carry_out(
         threads: threads(arguments.threads),
         resume: false,
         level: engine::Level::detect(),
+        rates: pipeline::Rates::Machine(engine::Costs::default()), // trials take these on every machine
         now_unix_ms: by.unix_ms,
         actor: by.actor,
         overrides: None,

@@ -10,6 +10,7 @@ use scheme::EMBEDDED;
 use super::Terms;
 use super::inference::Inference;
 use crate::arguments::{Profile, SchemeChoice, StoreChoice};
+use crate::commands::engine::rates;
 use crate::commands::onnx_file;
 use crate::commands::scheme::Checked;
 use crate::failure::Failure;
@@ -124,7 +125,8 @@ fn training_step(arguments: &Profile, terms: &Terms) -> Result<TrainingStep, Fai
         shape: input.iter().map(|&length| length as usize).collect(),
         classes: arguments.classes.map(|classes| classes as usize),
     });
-    let options = StepOptions { threads: terms.threads, level: terms.level, random };
+    let costs = rates::of_machine(terms.level);
+    let options = StepOptions { threads: terms.threads, level: terms.level, costs, random };
     TrainingStep::new(&scheme, store.as_ref(), &options).map_err(|error| placed(error, sources))
 }
 

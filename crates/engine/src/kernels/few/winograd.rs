@@ -17,6 +17,7 @@ use super::pack::{BLOCK, Blocks};
 use super::places::STRIP;
 use super::winograd_input::{ROOM, Tiles, lower_transform, transform_group};
 use super::winograd_tiles::pack;
+use crate::costs::{Algorithm, Pass};
 use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{Simd, dispatch};
@@ -311,9 +312,10 @@ fn reads_less_by_group(tiles: &Tiles, blocks: usize, weights: usize) -> bool {
 
 /// Lowers a `Conv` that suits Winograd's algorithm, with what follows it.
 pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    let Some(conv) = Convolution::of(cx, id).filter(|conv| conv.geometry.suits_winograd()) else {
+    let Some(conv) = Convolution::of(cx, id) else { return false };
+    if cx.algorithm(&conv.geometry, Pass::Maps) != Algorithm::Winograd2x2 {
         return false;
-    };
+    }
     let (Convolution { x, weight, bias, geometry }, tiles) = (&conv, Tiles::of(&conv.geometry));
     let chain = Chain::behind(cx, cx.graph.node(id).outputs[0]);
     let u = pack(cx.constant(*weight).expect("a constant, as read above"), geometry);
