@@ -11,21 +11,20 @@ use crate::predictor::Predictor;
 use crate::trainer::Options;
 
 /// Channels and side of the maps of a convolution that is measured: many products for each number that is transformed.
-const WIDE: [usize; 2] = [192, 8];
+const WIDE: [usize; 2] = [128, 8];
 /// Few products for each.
-const THIN: [usize; 2] = [32, 24];
+const THIN: [usize; 2] = [32, 16];
 /// The name of the convolution.
 const NODE: &str = "conv";
-/// How often each plan is timed, in turns; the least time counts.
-const ROUNDS: usize = 5;
-/// Batches of a plan each time, of which the middle one counts.
-const BATCHES: usize = 3;
+/// How often each plan is timed, in turns; the least time counts. A batch takes a few milliseconds at most, so that some are not
+/// disturbed even where other work has the processor most of the time.
+const ROUNDS: usize = 40;
 /// Rates are kept to two digits: what is measured again tomorrow should come to the same choices.
 const DIGITS: i32 = 2;
 /// A rate differs from the default's share of the direct sum's by this factor at most: one that does more was disturbed.
-const FACTOR_MAX: f64 = 8.0;
+const FACTOR_MAX: f64 = 4.0;
 
-/// Measures the rates of `level` on one thread: less than a second of full load with vector instructions, a few seconds without.
+/// Measures the rates of `level` on one thread: about half a second of full load with vector instructions, a few seconds without.
 ///
 /// Panics if the processor does not have the level.
 pub fn calibrate(level: Level) -> Costs {
@@ -115,14 +114,14 @@ impl Measured {
         }
     }
 
-    /// Runs it a few times.
+    /// Runs it twice; the second time counts.
     fn time(&mut self) {
         let feed = Feed {
             rows: Rows::F32(&self.rows),
             row_len: self.rows.len() / ALIGNMENT,
             targets: Targets::None,
         };
-        let order: Vec<u32> = (0..ALIGNMENT as u32).cycle().take((BATCHES + 1) * ALIGNMENT).collect();
+        let order: Vec<u32> = (0..ALIGNMENT as u32).cycle().take(2 * ALIGNMENT).collect();
         let profile = self.predictor.profile(feed, &order, 1).expect("convolutions refuse no numbers");
         let (mut seconds, mut seconds_weights) = (0.0, 0.0);
         for step in profile.steps.iter().filter(|step| step.node == NODE) {
