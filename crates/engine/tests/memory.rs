@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use engine::{
-    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer, training_graph,
+    Feed, Flow, Level, Loss, Objective, Optimizer, Options, Planning, Rows, Targets, Trainer, training_graph,
 };
 
 #[path = "support/networks.rs"]

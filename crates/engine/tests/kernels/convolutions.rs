@@ -7,7 +7,7 @@ use graph::{Case, Graph};
 pub(crate) fn cases() -> Vec<(&'static str, Case)> {
     type Form<'a> = (&'a str, [usize; 5], usize, &'a [(&'a str, &'a [i64])]);
     let one: (&str, &[i64]) = ("pads", &[1, 1, 1, 1]);
-    let forms: [Form<'_>; 9] = [
+    let forms: [Form<'_>; 10] = [
         // channels in and out, height, width, kernel; groups; what else
         ("winograd", [16, 20, 5, 6, 3], 1, &[one]),
         ("winograd_wide", [17, 40, 4, 4, 3], 1, &[("pads", &[1, 2, 2, 0])]),

@@ -1,6 +1,6 @@
 //! Plans that compute again what they have no memory for.
 
-use engine::{EngineError, Level, Loss, Objective, Options, Trainer};
+use engine::{EngineError, Level, Loss, Objective, Options, Planning, Trainer};
 use graph::ValueId;
 use tensor::Tensor;
 

@@ -1,7 +1,7 @@
 //! Small models, jobs that train them, and the same training graph computed in `f64` by the references.
 
 use engine::{
-    EngineError, Feed, Flow, Level, Loss, Objective, Optimizer, Options, Rows, Targets, Trainer,
+    EngineError, Feed, Flow, Level, Loss, Objective, Optimizer, Options, Planning, Rows, Targets, Trainer,
     TrainingGraph, training_graph,
 };
 use graph::{Attribute, Attributes, Graph, ValueId, ValueType};

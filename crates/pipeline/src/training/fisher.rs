@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Feed, Flow, Loss, Objective, Optimizer, Options, Predictor, Targets, Trainer, training_graph};
+use engine::{
+    Feed, Flow, Loss, Objective, Optimizer, Options, Planning, Predictor, Targets, Trainer, training_graph,
+};
 use graph::{Attributes, Graph, ValueId};
 use scheme::Ewc;
 use tensor::{Random, Tensor};
