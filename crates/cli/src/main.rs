@@ -48,6 +48,7 @@ fn run() -> Result<(), Failure> {
     let words = inside::words(std::env::args_os().collect())?;
     let Some(words) = words else { return inside::introduce() };
     let arguments = Arguments::try_parse_from(words).map_err(Failure::Usage)?;
+    machine::check_instructions()?;
     signals::survive_size_limit().map_err(Failure::world)?;
     match arguments.command {
         Command::Init(init) => project::init(&init),

@@ -28,7 +28,7 @@ mod survey;
 mod trainer;
 mod training_graph;
 
-pub use cpu::Level;
+pub use cpu::{INSTRUCTIONS, Level, UnknownLevel};
 pub use error::EngineError;
 pub use feed::{Feed, Rows, Targets};
 pub use peak::{Peak, READ_BYTES, peak};

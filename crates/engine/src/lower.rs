@@ -452,7 +452,7 @@ impl<'g> Lowering<'g> {
     }
 
     /// Whether all nodes but one that read a value, under whatever name, are taken.
-    fn is_read_out(&self, value: ValueId, but: NodeId) -> bool {
+    pub(crate) fn is_read_out(&self, value: ValueId, but: NodeId) -> bool {
         let slot = |value: ValueId| self.slots[value.0 as usize];
         self.users(value).iter().filter(|&&user| user != but).all(|&user| {
             let same = |output: &&ValueId| slot(**output).is_some() && slot(**output) == slot(value);

@@ -23,9 +23,18 @@ enum Statistics {
 
 /// A running statistic: before and after the step, which may be one buffer.
 #[derive(Clone, Copy)]
-struct Running {
-    before: Slot,
-    after: Slot,
+pub(super) struct Running {
+    pub(super) before: Slot,
+    pub(super) after: Slot,
+}
+
+impl Running {
+    /// The running mean and variance of a normalisation in training, those of them that are asked for.
+    pub(super) fn of(cx: &mut Lowering<'_>, node: &Node) -> Vec<Self> {
+        let befores = [node.inputs[3].expect("required"), node.inputs[4].expect("required")];
+        let pairs = node.outputs[1..].iter().zip(befores);
+        pairs.map(|(&after, before)| Running { before: cx.slot(before), after: cx.slot(after) }).collect()
+    }
 }
 
 /// `y = activation(scale * (x - mean) / sqrt(variance + epsilon) + bias + other)` for each channel.
@@ -244,15 +253,15 @@ pub(super) fn float(node: &Node, name: &str) -> f64 {
 }
 
 /// What follows a normalisation and is computed with it.
-struct Behind {
-    add: Option<(NodeId, ValueId)>,
-    relu: Option<NodeId>,
-    output: ValueId,
+pub(super) struct Behind {
+    pub(super) add: Option<(NodeId, ValueId)>,
+    pub(super) relu: Option<NodeId>,
+    pub(super) output: ValueId,
 }
 
 impl Behind {
     /// Finds `Add` and `Relu` behind `y`, whose inner values nobody else reads.
-    fn of(cx: &Lowering<'_>, y: ValueId) -> Self {
+    pub(super) fn of(cx: &Lowering<'_>, y: ValueId) -> Self {
         let next = |value: ValueId, op: &str| {
             cx.only_user(value).filter(|&user| cx.graph.node(user).op_name() == op)
         };
@@ -289,13 +298,9 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
         cx.leave(id, moments);
         // Without an addition in between, the sign of the output follows from the input.
         let rectified = behind.relu.filter(|_| behind.add.is_none()).map(|_| behind.output);
-        batch_norm_gradient::remember(cx, node, moments, rectified);
-        let befores = [mean, variance];
-        let running = node.outputs[1..]
-            .iter()
-            .zip(befores)
-            .map(|(&after, before)| Running { before: cx.slot(before), after: cx.slot(after) });
-        Statistics::Batch { moments, running: running.collect(), momentum: float(node, "momentum") }
+        batch_norm_gradient::remember(cx, node, moments, rectified, batch_norm_gradient::lower_with);
+        let running = Running::of(cx, node);
+        Statistics::Batch { moments, running, momentum: float(node, "momentum") }
     } else {
         Statistics::Given { mean: cx.slot(mean), variance: cx.slot(variance) }
     };

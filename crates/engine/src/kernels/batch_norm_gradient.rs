@@ -37,7 +37,16 @@ struct Arriving {
     dz: Option<Slot>,
 }
 
-/// What tells where a ReLU passed its input on.
+/// The value that tells where a ReLU passed its input on.
+#[derive(Clone, Copy)]
+pub(super) enum Passed {
+    /// Its output.
+    Output(ValueId),
+    /// What was normalised, for a ReLU right behind the normalisation, whose bias this is.
+    Input { bias: ValueId },
+}
+
+/// As [`Passed`], in memory.
 #[derive(Clone, Copy)]
 enum Sign {
     /// Its output.
@@ -250,10 +259,14 @@ unsafe fn input_gradient<S: Simd>(maps: Maps, line: Line, map: Map, shares: Shar
 
 /// The nodes around a gradient that are computed with it.
 #[derive(Clone, Copy)]
-struct Before {
-    add: Option<NodeId>,
-    relu: Option<NodeId>,
+pub(super) struct Before {
+    pub(super) add: Option<NodeId>,
+    pub(super) relu: Option<NodeId>,
 }
+
+/// Lowers a gradient node with those before it, given what tells where their ReLU passed its input on, and the moments that the way
+/// there has kept.
+pub(super) type LowerGradient = fn(&mut Lowering<'_>, NodeId, Before, Option<Passed>, Option<Slot>) -> bool;
 
 impl Before {
     /// Nothing but the gradient itself.
@@ -281,14 +294,20 @@ impl Before {
     }
 
     /// The first of the nodes up to `grad`.
-    fn first(self, grad: NodeId) -> NodeId {
+    pub(super) fn first(self, grad: NodeId) -> NodeId {
         self.add.or(self.relu).unwrap_or(grad)
     }
 }
 
 /// Lets the gradient nodes of a normalisation in training use its `moments`, and be computed with what comes before them.
-/// `rectified` is the output of the ReLU right behind the normalisation, if there is one.
-pub(super) fn remember(cx: &mut Lowering<'_>, forward: &Node, moments: Slot, rectified: Option<ValueId>) {
+/// `rectified` is the output of the ReLU right behind the normalisation, if there is one; `lower` lowers them.
+pub(super) fn remember(
+    cx: &mut Lowering<'_>,
+    forward: &Node,
+    moments: Slot,
+    rectified: Option<ValueId>,
+    lower: LowerGradient,
+) {
     let x = forward.inputs[0].expect("required");
     let bias = forward.inputs[2];
     for user in cx.users(x).to_vec() {
@@ -308,10 +327,10 @@ pub(super) fn remember(cx: &mut Lowering<'_>, forward: &Node, moments: Slot, rec
         let bias = before.relu.filter(|&relu| cx.graph.node(relu).inputs[1] == rectified).and(bias);
         cx.remember(before.first(user), move |cx, _| {
             let relu = before.relu.map(|relu| match bias {
-                Some(bias) => Sign::Input { bias: cx.slot(bias) },
-                None => Sign::Output(cx.slot(cx.graph.node(relu).inputs[1].expect("required"))),
+                Some(bias) => Passed::Input { bias },
+                None => Passed::Output(cx.graph.node(relu).inputs[1].expect("required")),
             });
-            lower_with(cx, user, before, relu, Some(moments))
+            lower(cx, user, before, relu, Some(moments))
         });
     }
 }
@@ -321,11 +340,12 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     lower_with(cx, id, Before::NOTHING, None, None)
 }
 
-fn lower_with(
+/// As [`lower`], with the nodes before it; see [`LowerGradient`].
+pub(super) fn lower_with(
     cx: &mut Lowering<'_>,
     id: NodeId,
     before: Before,
-    relu: Option<Sign>,
+    relu: Option<Passed>,
     moments: Option<Slot>,
 ) -> bool {
     let (node, _) = cx.node(id);
@@ -337,6 +357,10 @@ fn lower_with(
     let (channels, positions): (usize, usize) = (dims[0], dims[1..].iter().product());
     let lanes = cx.lanes;
     let pieces = Pieces::of(channels, channels * positions * lanes * 10);
+    let relu = relu.map(|relu| match relu {
+        Passed::Output(y) => Sign::Output(cx.slot(y)),
+        Passed::Input { bias } => Sign::Input { bias: cx.slot(bias) },
+    });
     let arriving = arriving(cx, id, before, relu);
     let dx = node.outputs[0];
     let dx = (!cx.users(dx).is_empty() || cx.is_kept(dx)).then_some(dx);

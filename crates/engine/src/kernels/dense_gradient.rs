@@ -1,14 +1,14 @@
 //! The way back through a dense layer: one pass over the weight computes the input's gradient, the weight's gradient
 //! and the optimiser's update, so weight and moments are touched once per training step.
 
-use graph::{Node, NodeId};
+use graph::{Node, NodeId, ValueId};
 
 use super::dense::{Shape, flag, plain_product};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{lane_blocks, products_fetching, row_blocks, zero};
 use super::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
-use crate::lower::{Layout, Lowering};
+use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Rows whose input gradient is computed before their weight gradient, so that the weight is still in the first-level cache.
@@ -203,43 +203,70 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
 
 /// The backward pair of a dense layer: `dw = Gemm(x, dy, transA)` whose only user is an update, and
 /// `dx = Gemm(dy, w)`, which is there unless nobody needs it.
+pub(super) struct WayBack {
+    weight_node: NodeId,
+    pub(super) update: NodeId,
+    input_node: Option<NodeId>,
+    pub(super) x: ValueId,
+    pub(super) dy: ValueId,
+    /// How the weight lies: `[k][n]`.
+    pub(super) plain: Plain,
+}
+
+impl WayBack {
+    /// Reads it from either of its nodes; `None` where the weight may not be changed in the same pass.
+    pub(super) fn of(cx: &Lowering<'_>, id: NodeId, node: &Node) -> Option<Self> {
+        let (weight_node, update) = weight_gradient_of(cx, id, node)?;
+        let weight_gradient = cx.graph.node(weight_node);
+        let w = cx.graph.node(update).inputs[0].expect("required");
+        let Layout::Plain(plain) = cx.layout(w) else { return None };
+        let (first, second) =
+            (weight_gradient.inputs[0].expect("required"), weight_gradient.inputs[1].expect("required"));
+        let (x, dy) = if plain.transposed { (second, first) } else { (first, second) };
+        if cx.features(x) != Some(plain.rows) || cx.features(dy) != Some(plain.cols) {
+            return None;
+        }
+        let is_input_gradient = |user: &NodeId| {
+            let node = cx.graph.node(*user);
+            plain_product(node)
+                && node.inputs.len() == 2
+                && node.inputs[0] == Some(dy)
+                && !flag(node, "transA")
+                && flag(node, "transB") != plain.transposed
+        };
+        let input_node = cx.users(w).iter().copied().find(is_input_gradient);
+        // Nobody else may read the weight after this pass has changed it.
+        let late = |&user: &NodeId| user != update && Some(user) != input_node && !cx.is_done(user);
+        let all = !cx.users(w).iter().any(late);
+        all.then_some(WayBack { weight_node, update, input_node, x, dy, plain })
+    }
+
+    /// The input's gradient, if somebody needs it.
+    pub(super) fn dx(&self, cx: &Lowering<'_>) -> Option<ValueId> {
+        self.input_node.map(|node| cx.graph.node(node).outputs[0])
+    }
+
+    /// Marks its nodes as taken.
+    pub(super) fn done(&self, cx: &mut Lowering<'_>) {
+        let nodes = [Some(self.weight_node), Some(self.update), self.input_node];
+        nodes.into_iter().flatten().for_each(|node| cx.done(node));
+    }
+}
+
+/// Lowers the backward pair of a dense layer, with the update.
 pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> bool {
-    let Some((weight_node, update)) = weight_gradient_of(cx, id, node) else { return false };
-    let weight_gradient = cx.graph.node(weight_node).clone();
-    let w = cx.graph.node(update).inputs[0].expect("required");
-    let Layout::Plain(plain) = cx.layout(w) else { return false };
-    let (first, second) =
-        (weight_gradient.inputs[0].expect("required"), weight_gradient.inputs[1].expect("required"));
-    let (x, dy) = if plain.transposed { (second, first) } else { (first, second) };
-    if cx.features(x) != Some(plain.rows) || cx.features(dy) != Some(plain.cols) {
-        return false;
-    }
-    let users: Vec<NodeId> = cx.users(w).to_vec();
-    let is_input_gradient = |cx: &Lowering<'_>, user: NodeId| {
-        let node = cx.graph.node(user);
-        plain_product(node)
-            && node.inputs.len() == 2
-            && node.inputs[0] == Some(dy)
-            && !flag(node, "transA")
-            && flag(node, "transB") != plain.transposed
-    };
-    let input_node = users.iter().copied().find(|&user| is_input_gradient(cx, user));
-    // Nobody else may read the weight after this pass has changed it.
-    let late = |&user: &NodeId| user != update && Some(user) != input_node && !cx.is_done(user);
-    if users.iter().any(late) {
-        return false;
-    }
-    let target = Target::of(cx, update);
+    let Some(way) = WayBack::of(cx, id, node) else { return false };
+    let target = Target::of(cx, way.update);
     let lanes = cx.lanes;
-    let (n, stride) = (plain.cols, plain.stride);
+    let (k, n, stride) = (way.plain.rows, way.plain.cols, way.plain.stride);
     let columns = cx.temporary(lanes * stride);
-    let (x_slot, dy_slot) = (cx.slot(x), cx.slot(dy));
+    let (x_slot, dy_slot) = (cx.slot(way.x), cx.slot(way.dy));
     let pieces = Pieces::of(lanes, n * lanes * 4);
     cx.push(Turn { dy: dy_slot, columns, pieces, n, stride, lanes });
-    let dx = input_node.map(|node| cx.slot(cx.graph.node(node).outputs[0]));
-    let pieces = cx.cut(x, plain.rows, 4 * plain.rows * n * lanes);
+    let dx = way.dx(cx).map(|dx| cx.slot(dx));
+    let pieces = cx.cut(way.x, k, 4 * k * n * lanes);
     cx.push(Backward { x: x_slot, dy: dy_slot, columns, dx, target, pieces, n, stride, lanes });
-    [Some(weight_node), Some(update), input_node].into_iter().flatten().for_each(|node| cx.done(node));
+    way.done(cx);
     true
 }
 

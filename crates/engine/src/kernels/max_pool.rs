@@ -62,8 +62,9 @@ impl Step for MaxPool {
                     }
                     Some(Winners { slot, positive }) => {
                         let to = [y, cx.memory.at(slot).add(output)];
-                        dispatch!(cx.level => winners::<S>(windows: &Windows, x: *const f32, to: [*mut f32; 2],
-                            positive: bool, lanes: usize));
+                        let all = (0, windows.outputs());
+                        dispatch!(cx.level => winners::<S>(windows: &Windows, all: (usize, usize), x: *const f32,
+                            to: [*mut f32; 2], positive: bool, lanes: usize));
                     }
                 }
             }
@@ -91,16 +92,22 @@ unsafe fn greatest<S: Simd>(windows: &Windows, x: *const f32, y: *mut f32, lanes
     }
 }
 
-/// One channel's greatest numbers and where they are, the first of equal ones; NaN counts as greater than any number.
+/// The greatest numbers of the windows `from..to` of a map of vectors, and 1 + the places where they are, the first of equal ones;
+/// NaN counts as greater than any number. Where only `positive` ones count, 0 is kept for the others.
+///
+/// # Safety
+///
+/// The map holds `lanes` numbers, whole vectors, for each place of the windows, and its results for each window.
 #[inline(always)]
-unsafe fn winners<S: Simd>(
+pub(super) unsafe fn winners<S: Simd>(
     windows: &Windows,
+    (from, to): (usize, usize),
     x: *const f32,
     [y, winners]: [*mut f32; 2],
     positive: bool,
     lanes: usize,
 ) {
-    for window in 0..windows.outputs() {
+    for window in from..to {
         let taps = windows.taps.row(window);
         for lane in (0..lanes).step_by(S::WIDTH) {
             // SAFETY: the caller's; a window holds at least one place.

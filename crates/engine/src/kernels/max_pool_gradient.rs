@@ -49,17 +49,29 @@ impl Step for WonGradient {
                 let dy = cx.memory.at(self.dy).add(output).cast_const();
                 let winners = cx.memory.at(self.winners).add(output).cast_const();
                 let dx = cx.memory.at(self.dx).add(channel * holders.len() * lanes);
-                dispatch!(cx.level => gather::<S>(holders: &Table, dy: *const f32, winners: *const f32,
-                    dx: *mut f32, lanes: usize));
+                let all = (0, holders.len());
+                dispatch!(cx.level => gather::<S>(holders: &Table, all: (usize, usize), dy: *const f32,
+                    winners: *const f32, dx: *mut f32, lanes: usize));
             }
         }
     }
 }
 
-/// One channel's gradient.
+/// The gradient at the places `from..to` of a map of vectors.
+///
+/// # Safety
+///
+/// The maps hold `lanes` numbers, whole vectors, for each place and for each of the windows that hold it.
 #[inline(always)]
-unsafe fn gather<S: Simd>(holders: &Table, dy: *const f32, winners: *const f32, dx: *mut f32, lanes: usize) {
-    for place in 0..holders.len() {
+pub(super) unsafe fn gather<S: Simd>(
+    holders: &Table,
+    (from, to): (usize, usize),
+    dy: *const f32,
+    winners: *const f32,
+    dx: *mut f32,
+    lanes: usize,
+) {
+    for place in from..to {
         let windows = holders.row(place);
         for lane in (0..lanes).step_by(S::WIDTH) {
             // SAFETY: the caller's.
@@ -78,7 +90,7 @@ unsafe fn gather<S: Simd>(holders: &Table, dy: *const f32, winners: *const f32, 
 
 /// The way back through a pooling whose forward step keeps the winners.
 pub(super) struct Back {
-    gradient: NodeId,
+    pub(super) gradient: NodeId,
     /// The gradient of a ReLU that is computed with it.
     pub(super) relu: Option<NodeId>,
 }

@@ -1,6 +1,6 @@
 //! Sums over the batch and the positions of maps: the gradients of biases.
 
-use graph::NodeId;
+use graph::{Node, NodeId};
 use tensor::Tensor;
 
 use super::live_lanes::zero_beyond;
@@ -58,10 +58,10 @@ unsafe fn channel_sum<S: Simd>(x: *const f32, y: *mut f32, from: usize, to: usiz
     }
 }
 
-/// Lowers a sum over the batch and all axes behind the first feature axis.
-pub(crate) fn lower_sum(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    let (node, _) = cx.node(id);
-    let (x, y) = (node.inputs[0].expect("required"), node.outputs[0]);
+/// Whether a `ReduceSum` of one value per example runs over the batch and all axes behind the first feature axis, and leaves its
+/// sums side by side.
+pub(super) fn sums_channels(cx: &Lowering<'_>, node: &Node) -> bool {
+    let (Some(x), y) = (node.inputs[0], node.outputs[0]) else { return false };
     let Some(dims) = cx.feature_dims(x) else { return false };
     let Some(axes) = node.inputs.get(1).copied().flatten().and_then(|axes| cx.constant(axes)) else {
         return false;
@@ -72,10 +72,18 @@ pub(crate) fn lower_sum(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     axes.sort_unstable();
     let wanted: Vec<i64> = (0..rank as i64).filter(|&axis| axis != 1).collect();
     let Layout::Plain(plain) = cx.layout(y) else { return false };
-    // The sums lie side by side; a shape such as [channels, 1, 1] would pad each of them to a row.
-    if axes != wanted || dims.is_empty() || plain.rows * plain.cols != dims[0] || plain.rows != 1 {
+    // A shape such as [channels, 1, 1] would pad each of the sums to a row.
+    axes == wanted && !dims.is_empty() && plain.rows * plain.cols == dims[0] && plain.rows == 1
+}
+
+/// Lowers a sum over the batch and all axes behind the first feature axis.
+pub(crate) fn lower_sum(cx: &mut Lowering<'_>, id: NodeId) -> bool {
+    let (node, _) = cx.node(id);
+    let (x, y) = (node.inputs[0].expect("required"), node.outputs[0]);
+    if !sums_channels(cx, node) {
         return false;
     }
+    let dims = cx.feature_dims(x).expect("one per example, as just seen");
     let len = dims[1..].iter().product::<usize>() * cx.lanes;
     let pieces = cx.cut(x, dims[0], dims[0] * len);
     let (x, y) = (zero_beyond(cx, x), cx.slot(y));

@@ -7,7 +7,7 @@ use graph::{Case, Graph};
 pub(crate) fn cases() -> Vec<(&'static str, Case)> {
     type Form<'a> = (&'a str, [usize; 5], usize, &'a [(&'a str, &'a [i64])]);
     let one: (&str, &[i64]) = ("pads", &[1, 1, 1, 1]);
-    let forms: [Form<'_>; 7] = [
+    let forms: [Form<'_>; 9] = [
         // channels in and out, height, width, kernel; groups; what else
         ("winograd", [16, 20, 5, 6, 3], 1, &[one]),
         ("winograd_wide", [17, 40, 4, 4, 3], 1, &[("pads", &[1, 2, 2, 0])]),
@@ -15,6 +15,13 @@ pub(crate) fn cases() -> Vec<(&'static str, Case)> {
         ("direct", [19, 34, 4, 5, 3], 1, &[one, ("strides", &[2, 1])]),
         ("few_channels", [3, 18, 9, 8, 3], 1, &[one, ("dilations", &[1, 2])]),
         ("pointwise", [24, 9, 3, 3, 1], 1, &[("strides", &[2, 2])]),
+        ("tiny_maps", [33, 130, 2, 2, 3], 1, &[one]),
+        (
+            "apart",
+            [9, 17, 7, 6, 2],
+            1,
+            &[("strides", &[3, 1]), ("dilations", &[2, 3]), ("pads", &[1, 0, 2, 3])],
+        ),
         ("depthwise", [18, 18, 5, 4, 3], 18, &[one]),
     ];
     let attributes = |case: Case, (_, lengths, groups, more): Form<'_>| {

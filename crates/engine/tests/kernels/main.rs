@@ -321,11 +321,11 @@ fn differing(found: &[f64], expected: &[f64], bounds: &Bounds<'_>) -> Option<usi
     (0..found.len()).find(|&at| !close(at))
 }
 
-/// The ways to cut: batches as large as the case, smaller with a ragged last one, of one, of several vectors with
+/// The ways to cut: batches as large as the case, smaller with a ragged last one, of one, of three, of several vectors with
 /// a ragged last one, and, unless an example is so much work that it is cut into pieces anyway, so large that every kernel is.
 fn runs(examples: usize, large: bool) -> Vec<Run> {
     let run = |batch: usize, rows: usize, threads| Run { batch, rows, threads, slack: 1.0 };
-    let mut runs = vec![run(examples, examples, &[1, 2][..]), run(1, 3, &[1, 2])];
+    let mut runs = vec![run(examples, examples, &[1, 2][..]), run(1, 3, &[1, 2]), run(3, 7, &[1, 2, 3, 5])];
     if examples > 2 {
         runs.push(run(examples - 1, 2 * examples + 1, &[1, 2]));
     }

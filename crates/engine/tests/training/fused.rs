@@ -41,30 +41,33 @@ fn residual() -> Model {
     model.scores(x, 24)
 }
 
-/// The steps of a model's training plan.
-fn plan(model: Model) -> String {
-    let job = Job::new(model, &Objective::new(Loss::CrossEntropy, DESCENT, 5), 4);
-    let options = Options { batch: 4, threads: 1, level: Level::Portable };
+/// The steps of a model's training plan for batches of `batch`.
+fn plan(model: Model, batch: usize) -> String {
+    let job = Job::new(model, &Objective::new(Loss::CrossEntropy, DESCENT, 5), batch);
+    let options = Options { batch, threads: 1, level: Level::Portable };
     job.trainer(options).describe()
 }
 
 #[test]
 fn residual_blocks() {
     check("residual", residual, Loss::CrossEntropy, &[DESCENT, ADAM], [0.0, 0.01]);
-    let plan = plan(residual());
-    for step in [
-        "batch norm 4, training + relu",
-        "batch norm 4, training + add + relu",
-        "batch norm 6, training + add + relu",
-        "max pool gradient 4 + relu gradient",
-        "add + relu gradient + batch norm gradient 4",
-        "  relu gradient + batch norm gradient 4",
-        "relu gradient + batch norm gradient 6",
-    ] {
-        assert!(plan.contains(step), "no {step} in\n{plan}");
-    }
-    for alone in [" Relu ", " ReluGrad ", " update GradientDescent x"] {
-        assert!(!plan.contains(alone), "{alone} in\n{plan}");
+    // Few examples, and a whole vector of them.
+    for batch in [4, 16] {
+        let plan = plan(residual(), batch);
+        for step in [
+            "batch norm 4, training + relu",
+            "batch norm 4, training + add + relu",
+            "batch norm 6, training + add + relu",
+            "max pool gradient 4 + relu gradient",
+            "add + relu gradient + batch norm gradient 4",
+            "  relu gradient + batch norm gradient 4",
+            "relu gradient + batch norm gradient 6",
+        ] {
+            assert!(plan.contains(step), "no {step} in\n{plan}");
+        }
+        for alone in [" Relu ", " ReluGrad ", " update GradientDescent x"] {
+            assert!(!plan.contains(alone), "{alone} in\n{plan}");
+        }
     }
 }
 

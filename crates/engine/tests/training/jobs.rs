@@ -244,7 +244,7 @@ impl Job {
                 agree(&format!("{place}, {name}"), &found.to_f64(), &exact.to_f64());
             }
             assert_eq!(digests(&self.resumed(options)), digests(&found), "{place}: resumed");
-            for threads in [2, 3] {
+            for threads in [2, 3, 5] {
                 let (_, threaded) = self.trained(Options { threads, ..options });
                 assert_eq!(digests(&threaded), digests(&found), "{place}: {threads} threads");
             }
@@ -268,7 +268,7 @@ pub(crate) fn agree(place: &str, found: &[f64], exact: &[f64]) {
     assert!(worst < 1e-5, "{place}: off by {worst:e}");
 }
 
-/// Trains the network on three batches, the last one ragged: a few examples, several vectors of them, and so many
+/// Trains the network on three batches, the last one ragged: a few examples, some more, several vectors of them, and so many
 /// that the kernels are cut into pieces.
 pub(crate) fn check(
     name: &str,
@@ -283,7 +283,7 @@ pub(crate) fn check(
 }
 
 pub(crate) fn check_objective(name: &str, network: fn() -> Model, objective: &Objective) {
-    for (batch, examples) in [(5, 13), (20, 47), (300, 800)] {
+    for (batch, examples) in [(5, 13), (9, 21), (20, 47), (300, 800)] {
         let job = Job::new(network(), objective, examples);
         job.check(&format!("{name} {:?}", objective.optimizer), batch);
     }

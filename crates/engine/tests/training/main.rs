@@ -2,6 +2,7 @@
 //! references: every state agrees after every run, whatever the level, the threads, and the size of the last batch.
 
 mod again;
+mod few;
 mod fused;
 mod jobs;
 mod operators;

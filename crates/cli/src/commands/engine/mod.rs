@@ -4,7 +4,8 @@ mod kept;
 mod machine;
 pub(crate) mod peaks;
 
-use engine::Level;
+use base::Diagnostic;
+use engine::{INSTRUCTIONS, Level};
 use serde_json::{Value, json};
 
 use crate::arguments::{Calibrate, Engine, Json};
@@ -16,6 +17,14 @@ use crate::{quantities, terminal};
 
 use kept::{Kept, Measurement};
 use machine::Machine;
+
+/// That the instruction set asked for by the environment is one that the processor has.
+pub(crate) fn check_instructions() -> Result<(), Failure> {
+    Level::limit().map(|_| ()).map_err(|unknown| {
+        let help = format!("name one of them in {INSTRUCTIONS}, or do not set it: the best one is used");
+        Diagnostic::new("unknown-instructions", unknown.to_string()).help(help).into()
+    })
+}
 
 /// Carries out one of the commands.
 pub(crate) fn command(command: Engine) -> Result<(), Failure> {

@@ -22,9 +22,19 @@ pub(crate) enum Form {
     Maps,
 }
 
+/// What a plan for few examples is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its constants stay as they are.
+    Inference,
+    /// They change from step to step, or may.
+    Learning,
+}
+
 /// The values of a plan for few examples that lie in rows or maps.
 pub(crate) struct Forms {
     batch: usize,
+    purpose: Purpose,
     slots: BTreeMap<(ValueId, Form), Slot>,
 }
 
@@ -41,6 +51,11 @@ impl Lengths {
         let dims = cx.feature_dims(value)?;
         let channels = dims.first().copied().unwrap_or(1);
         Some(Lengths { channels, positions: dims.iter().skip(1).product() })
+    }
+
+    /// Whether rows and maps of these lengths are one.
+    fn is_row(self) -> bool {
+        self.positions == 1 && self.padded() == self.channels
     }
 
     /// Channels rounded up to whole vectors.
@@ -74,8 +89,13 @@ impl Form {
 
 impl Forms {
     /// No values yet, in a plan for up to `batch` examples.
-    pub(super) fn new(batch: usize) -> Self {
-        Forms { batch, slots: BTreeMap::new() }
+    pub(super) fn new(batch: usize, purpose: Purpose) -> Self {
+        Forms { batch, purpose, slots: BTreeMap::new() }
+    }
+
+    /// What the plan is for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// A form that the value lies in, if it does: the source of its lanes.
@@ -134,12 +154,24 @@ pub(super) fn have(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
         return slot;
     }
     let from = match forms(cx).any(value) {
+        // Whole vectors of numbers at one position lie alike in both.
+        Some((_, slot)) if form != Form::Pixels && Lengths::of(cx, value).is_some_and(Lengths::is_row) => {
+            forms(cx).slots.insert((value, form), slot);
+            return slot;
+        }
         Some(from) => from,
         None => (Form::Lanes, cx.slot(value)),
     };
     let to = make(cx, value, form);
     convert(cx, value, from, (form, to));
     to
+}
+
+/// A value of one number per feature with the features of an example side by side, in maps if it lies there.
+pub(super) fn side_by_side(cx: &mut Lowering<'_>, value: ValueId) -> (Slot, Strides) {
+    let form = if is_map(cx, value) { Form::Maps } else { Form::Rows };
+    let strides = form.strides(Lengths::of(cx, value).expect("a value per example"), cx.lanes);
+    (have(cx, value, form), strides)
 }
 
 /// Memory for `len` elements of each example, for the course of one batch.
@@ -164,15 +196,17 @@ fn convert(cx: &mut Lowering<'_>, value: ValueId, from: (Form, Slot), to: (Form,
     let lanes = cx.lanes;
     let elements = lengths.channels * lengths.positions * forms(cx).batch;
     let pieces = Pieces::of(lengths.channels, elements * 64);
-    cx.push(Convert { from, to, lengths, lanes, pieces });
+    let gradient = cx.is_gradient(value);
+    cx.push(Convert { from, to, lengths, lanes, gradient, pieces });
 }
 
-/// Copies a value from one form to another; lanes without an example repeat the first one.
+/// Copies a value from one form to another; lanes without an example repeat the first one, or are zero in a gradient.
 struct Convert {
     from: (Form, Slot),
     to: (Form, Slot),
     lengths: Lengths,
     lanes: usize,
+    gradient: bool,
     pieces: Pieces,
 }
 
@@ -213,7 +247,10 @@ impl Step for Convert {
                     let len = self.lengths.positions * self.lanes;
                     std::slice::from_raw_parts_mut(y.add(channel * to.channel), len)
                 };
-                lanes.chunks_exact_mut(self.lanes).for_each(|feature| repeat_first(feature, cx.live()));
+                lanes.chunks_exact_mut(self.lanes).for_each(|feature| match self.gradient {
+                    true => feature[cx.live()..].fill(0.0),
+                    false => repeat_first(feature, cx.live()),
+                });
             }
         }
     }
