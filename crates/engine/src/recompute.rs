@@ -9,6 +9,8 @@
 //!
 //! What a choice comes to is not estimated: the graph is lowered with it and its buffers are placed. So a choice is a function
 //! of graph, batch and limit alone, and what it comes to is what the plan takes.
+//!
+//! Plans for few examples compute nothing again: their values may lie in several forms, and are little beside the weights.
 
 use std::collections::{BTreeMap, BTreeSet};
 

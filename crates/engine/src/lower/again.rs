@@ -89,6 +89,10 @@ impl Lowering<'_> {
             return;
         }
         self.again.turn = Some(self.steps.len());
+        if self.few.is_some() {
+            // A value may lie in several forms, and all of few examples is little beside the weights.
+            return;
+        }
         self.again.named = self.named_now();
         let Some(Memories { kept, .. }) = &self.again.memories else { return };
         let lost: BTreeSet<Slot> = self.again.named.difference(kept).copied().collect();
