@@ -95,7 +95,7 @@ fn random_examples_stand_in_for_data_that_are_not_there() {
         "training step of  pets.toml, 4 examples",
         "measured as peak",
         "GFLOP/s",
-        "conv 64 3x3",
+        "conv 512 to 512 3x3",
         "`--all` shows",
     ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
