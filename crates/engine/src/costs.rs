@@ -118,7 +118,7 @@ const WORTH: f64 = 0.95;
 /// whole panels there.
 const GRADIENT_PRODUCTS: f64 = 1.3;
 /// How often the transformed weight's gradient is gone through beside the sums: written first, read in columns, turned back.
-const GRADIENT_PASSES: f64 = 6.0;
+const GRADIENT_PASSES: f64 = 3.0;
 /// Positions, and tiles, whose products are added up before the gradient of a weight is.
 const PLACES: usize = 4;
 /// Examples of each.
@@ -240,8 +240,8 @@ mod tests {
         assert_eq!(chosen(Pass::Maps, 32, &wide), [true; 8]);
         assert_eq!(chosen(Pass::Maps, 32, &[(8, 28), (3, 32), (512, 2)]), [false; 3]);
         // The weight's gradient goes through all transformed weights however small the maps.
-        assert_eq!(chosen(Pass::Weight, 32, &[(64, 56), (128, 28), (256, 14), (512, 7)]), [true; 4]);
-        assert_eq!(chosen(Pass::Weight, 32, &[(256, 3), (256, 4), (512, 4), (512, 2)]), [false; 4]);
+        assert_eq!(chosen(Pass::Weight, 32, &[(64, 56), (256, 14), (512, 7), (256, 4), (512, 4)]), [true; 5]);
+        assert_eq!(chosen(Pass::Weight, 32, &[(256, 3), (512, 2)]), [false; 2]);
         // One example does not pay for a transformed weight where the maps are small.
         assert_eq!(chosen(Pass::Maps, 1, &[(512, 14), (512, 2)]), [true, false]);
         assert_eq!(chosen(Pass::Weight, 1, &[(256, 14), (256, 4)]), [true, false]);
