@@ -7,9 +7,8 @@ from pathlib import Path
 
 import jobs
 
-EPOCHS = 10
 # Heirloom's own scheme keeps a tenth back to choose the epoch by; PyTorch's job does not.
-SAME_TERMS = ("data.split.train=1.0", "data.split.validation=0.0", "train.keep=\"last\"", f"train.epochs={EPOCHS}")
+SAME_TERMS = ("data.split.train=1.0", "data.split.validation=0.0", "train.keep=\"last\"")
 
 
 def compare(options, say):
@@ -21,7 +20,7 @@ def compare(options, say):
             say(f"accuracy  seed {seed}/{options.seeds}  {name:10} {accuracy:.2%}")
     difference, interval = welch(values["Heirloom"], values["PyTorch"])
     return {
-        "seeds": options.seeds, "difference": difference, "interval": interval,
+        "seeds": options.seeds, "epochs": options.epochs, "difference": difference, "interval": interval,
         "jobs": {
             name: {"values": found, "mean": statistics.mean(found), "deviation": statistics.stdev(found)}
             for name, found in values.items()
@@ -34,14 +33,14 @@ def heirloom(options, seed):
     with tempfile.TemporaryDirectory() as folder:
         command = [options.heirloom, "run", scheme, "--json", "--quiet", "--threads", options.threads]
         command += ["--store", Path(folder) / "store", "--set", f"seed={seed}"]
-        for setting in SAME_TERMS:
+        for setting in (*SAME_TERMS, f"train.epochs={options.epochs}"):
             command += ["--set", setting]
         return jobs.run(command, options.threads)
 
 
 def torch(options, seed):
     script = jobs.FOLDER.parent / "peers" / "job_torch.py"
-    command = [jobs.PYTHON, script, "--threads", options.threads, "--epochs", EPOCHS, "--seed", seed, "--variant", "tuned"]
+    command = [jobs.PYTHON, script, "--threads", options.threads, "--epochs", options.epochs, "--seed", seed, "--variant", "tuned"]
     return jobs.run(command, options.threads)
 
 

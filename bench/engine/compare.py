@@ -43,6 +43,7 @@ def parse_arguments():
     parser.add_argument("--scaling", action="store_true", help="one thread beside two threads, no peers")
     parser.add_argument("--from-onnx", action="store_true", help="heirloom trains the file that PyTorch exports, not its own layers")
     parser.add_argument("--seeds", type=int, default=10, help="of the row `accuracy`")
+    parser.add_argument("--epochs", type=int, default=10, help="of the row `accuracy` (default 10)")
     parser.add_argument("--require", action="store_true", help="fail where a row misses what is asked")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
     parser.add_argument("--heirloom", type=Path, default=jobs.REPOSITORY / "target" / "release" / "heirloom")
@@ -62,8 +63,8 @@ def check(parser, options):
         unknown = set(getattr(options, name[2:])) - set(known)
         if unknown:
             parser.error(f"{name}: no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    if min(options.threads, options.rounds) < 1 or options.seconds <= 0:
-        parser.error("--threads, --rounds and --seconds are above 0")
+    if min(options.threads, options.rounds, options.epochs) < 1 or options.seconds <= 0:
+        parser.error("--threads, --rounds, --epochs and --seconds are above 0")
     if not options.heirloom.exists():
         parser.error(f"{options.heirloom} is missing: run `cargo build --release` first")
     if not options.scaling and not jobs.PYTHON.exists():

@@ -140,7 +140,7 @@ def accuracy(section, terms):
     low, high = section["interval"]
     holds = "holds 0" if low <= 0 <= high else "does not hold 0"
     return table(header, lines) + (
-        f"\nOver {section['seeds']} seeds, ten epochs on all 60,000 images, the last epoch's weights. Heirloom minus PyTorch: "
+        f"\nOver {section['seeds']} seeds, {section['epochs']} epochs on all 60,000 images, the last epoch's weights. Heirloom minus PyTorch: "
         f"{section['difference']:+.3%}, 95 % interval {low:+.3%} to {high:+.3%} (Welch), which {holds}.\n"
     )
 

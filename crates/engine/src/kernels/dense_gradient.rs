@@ -165,7 +165,7 @@ unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
         let mut tile = zero::<S, R, J>();
         // Weight and first moment of the next rows, a line or half of one each step.
         let next = (row + R) * stride;
-        let ahead = [at.weight, at.moments[0]].map(|array| array.wrapping_add(next).cast_const());
+        let ahead = [at.weight, at.moment(0)].map(|array| array.wrapping_add(next).cast_const());
         let w = at.weight.add(row * stride).cast_const();
         products_fetching::<S, R, J, 2>(&mut tile, (w, stride, 1), (data.dy.add(lane), lanes), n, ahead, R);
         for r in 0..R {
@@ -190,7 +190,7 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
     unsafe {
         let mut tile = zero::<S, R, J>();
         // The second moment of the next rows.
-        let ahead = [at.moments[1].wrapping_add((row + R) * stride + column * R).cast_const()];
+        let ahead = [at.moment(1).wrapping_add((row + R) * stride + column * R).cast_const()];
         let (x, columns) = (data.x.add(row * lanes), data.columns.add(column));
         products_fetching::<S, R, J, 1>(&mut tile, (x, lanes, 1), (columns, stride), lanes, ahead, R);
         for r in 0..R {

@@ -87,6 +87,15 @@ pub(crate) struct Pointers {
     strength: *const f32,
 }
 
+impl Pointers {
+    /// A moment to be fetched ahead, or the weight where the rule has no such moment: asking for memory that is not there costs
+    /// a walk through the page tables each time.
+    #[inline(always)]
+    pub(super) fn moment(&self, index: usize) -> *mut f32 {
+        if self.moments[index].is_null() { self.weight } else { self.moments[index] }
+    }
+}
+
 /// The anchor of an update node and its strength, its last inputs.
 fn anchor_of(node: &Node) -> Option<[ValueId; 2]> {
     let first = match node.op_name() {

@@ -188,10 +188,11 @@ impl Tiles {
         self.output[1].div_ceil(self.side)
     }
 
-    /// The first output row and column of a tile.
+    /// The first output row and column of a tile of `M` outputs a side: a constant, so that nothing is divided by it.
     #[inline(always)]
-    pub(super) fn corner(&self, tile: usize) -> [usize; 2] {
-        [self.side * (tile / self.columns()), self.side * (tile % self.columns())]
+    pub(super) fn corner<const M: usize>(&self, tile: usize) -> [usize; 2] {
+        let columns = self.output[1].div_ceil(M);
+        [M * (tile / columns), M * (tile % columns)]
     }
 
     /// As [`Tiles::turned`], for two by two outputs.
@@ -224,7 +225,7 @@ impl Tiles {
         lanes: usize,
         lane: usize,
     ) -> [[S::V; N]; N] {
-        let corner = self.corner(tile);
+        let corner = self.corner::<M>(tile);
         let first = [0, 1].map(|axis| corner[axis].wrapping_sub(self.before[axis]));
         // SAFETY: only places inside of the map are read.
         unsafe {

@@ -160,10 +160,10 @@ impl Data {
 
     /// Where its sums start, behind all inputs.
     #[inline(always)]
-    fn sums(&self, product: usize, tile: usize, lanes: usize) -> usize {
-        let inputs = self.shape.products() * self.together * self.channels[0];
+    fn sums<const N: usize>(&self, product: usize, tile: usize, lanes: usize) -> usize {
+        let inputs = N * N * self.together * self.channels[0];
         let sums = (product * self.together + tile) * self.channels[1];
-        (inputs + sums) * lanes + (self.shape.products() + product) * APART
+        (inputs + sums) * lanes + (N * N + product) * APART
     }
 }
 
@@ -243,7 +243,7 @@ unsafe fn multiply<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize,
                 unsafe {
                     let u = data.u.add(weight * data.shape.product());
                     let v = data.room.add(data.inputs(product, tile, lanes) + channel * lanes).cast_const();
-                    let m = data.room.add(data.sums(product, tile, lanes));
+                    let m = data.room.add(data.sums::<N>(product, tile, lanes));
                     row_blocks!(S, 0, made, row, R => {
                         let mut sums = zero::<S, R, J>();
                         let m = m.add(row * lanes);
@@ -286,14 +286,14 @@ unsafe fn finish<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize, c
     let [height, width] = data.tiles.output;
     for channel in 0..data.channels[1] {
         for tile in 0..count {
-            let [top, left] = data.tiles.corner(first + tile);
+            let [top, left] = data.tiles.corner::<M>(first + tile);
             for j in 0..J {
                 // SAFETY: the caller's; only places inside of the map are written.
                 unsafe {
                     let bias = if data.bias.is_null() { 0.0 } else { *data.bias.add(channel) };
                     let sums = std::array::from_fn(|y| {
                         std::array::from_fn(|x| {
-                            let at = data.sums(N * y + x, tile, lanes) + channel * lanes + j * S::WIDTH;
+                            let at = data.sums::<N>(N * y + x, tile, lanes) + channel * lanes + j * S::WIDTH;
                             S::load(data.room.add(at))
                         })
                     });

@@ -184,7 +184,7 @@ unsafe fn transform_inputs<S: Simd>(data: Data, first: usize, count: usize, from
 unsafe fn transform_gradients<S: Simd>(data: Data, first: usize, count: usize, block: usize) {
     let [height, width] = data.tiles.output;
     for tile in 0..count {
-        let [top, left] = data.tiles.corner(first + tile);
+        let [top, left] = data.tiles.corner::<2>(first + tile);
         for lane in 0..data.examples.1 {
             for column in (0..PANEL).step_by(S::WIDTH) {
                 // SAFETY: the caller's; positions outside of the map count as zero.
