@@ -209,22 +209,7 @@ fn by_lengths(largest: Algorithm, geometry: &Geometry, pass: Pass) -> Algorithm 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A square convolution of stride 1 with padding 1.
-    fn square(channels: usize, side: usize) -> Geometry {
-        Geometry {
-            channels_in: channels,
-            channels_out: channels,
-            groups: 1,
-            input: [side; 2],
-            output: [side; 2],
-            kernel: [3; 2],
-            stride: [1; 2],
-            dilation: [1; 2],
-            before: [1; 2],
-            after: [1; 2],
-        }
-    }
+    use crate::kernels::geometry::tests::square;
 
     fn chosen(pass: Pass, batch: usize, lengths: &[(usize, usize)]) -> Vec<bool> {
         let winograd = |&(channels, side): &(usize, usize)| {

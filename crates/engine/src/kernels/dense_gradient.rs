@@ -76,8 +76,7 @@ struct Backward {
 
 impl Step for Backward {
     fn name(&self) -> String {
-        let dx = if self.dx.is_some() { "dx + " } else { "" };
-        format!("dense backward {}x{}: {dx}dw + update", self.pieces.total(), self.n)
+        step_name(self.pieces.total(), self.n, self.dx.is_some())
     }
 
     fn pieces(&self) -> &Pieces {
@@ -114,6 +113,12 @@ impl Step for Backward {
                 coefficients: &Coefficients, at: Pointers, data: BackwardData, from: usize, to: usize, shape: Shape));
         }
     }
+}
+
+/// The name of a step back through a layer of `rows` by `n` weights.
+pub(super) fn step_name(rows: usize, n: usize, dx: bool) -> String {
+    let dx = if dx { "dx + " } else { "" };
+    format!("dense backward {rows}x{n}: {dx}dw + update")
 }
 
 /// What the backward pass reads and writes beside the weight.

@@ -183,11 +183,11 @@ pub(crate) fn declared(node: &Node, name: &str) -> Option<Attribute> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A square convolution of stride 1 with padding 1.
-    fn square(channels: usize, side: usize) -> Geometry {
+    pub(crate) fn square(channels: usize, side: usize) -> Geometry {
         Geometry {
             channels_in: channels,
             channels_out: channels,

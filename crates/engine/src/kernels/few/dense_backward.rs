@@ -5,7 +5,7 @@
 use graph::NodeId;
 
 use super::form::{self, Form, Lengths, Strides};
-use crate::kernels::dense_gradient::WayBack;
+use crate::kernels::dense_gradient::{WayBack, step_name};
 use crate::kernels::memory::Slot;
 use crate::kernels::simd::{Simd, dispatch};
 use crate::kernels::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
@@ -33,8 +33,7 @@ struct Backward {
 
 impl Step for Backward {
     fn name(&self) -> String {
-        let dx = if self.dx.is_some() { "dx + " } else { "" };
-        format!("dense backward {}x{}: {dx}dw + update", self.pieces.total(), self.n)
+        step_name(self.pieces.total(), self.n, self.dx.is_some())
     }
 
     fn pieces(&self) -> &Pieces {

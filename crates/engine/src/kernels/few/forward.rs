@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use graph::NodeId;
 
+use super::conv::by_count;
 use super::form::{self, Form, Lengths, Strides};
 use super::learning;
 use super::strips::{Meeting, Place, STRIP, Strips};
@@ -153,19 +154,6 @@ unsafe fn strips<S: Simd>(job: Job<'_>, from: usize, to: usize) {
         }
         first = last;
     }
-}
-
-/// Calls `$tile` with the number of places at hand as a constant.
-macro_rules! by_count {
-    ($places:expr, $count:ident => $tile:expr; $($n:literal)*) => {
-        match $places.len() {
-            $($n => {
-                const $count: usize = $n;
-                $tile
-            })*
-            count => unreachable!("{count} places are no tile"),
-        }
-    };
 }
 
 /// One strip by the output channels `start..end`, in as many tiles as the registers ask for.
