@@ -4,20 +4,15 @@
 use graph::{Attribute, Node, NodeId, ValueId};
 
 use super::dense_gradient::lower_backward;
-use super::dense_wide::wide;
+use super::dense_product::product;
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products_fetching, row_blocks, zero};
 use crate::lower::{Layout, Lowering};
 use crate::step::{Access, Context, Pieces, Step};
 
-/// Rows of the weight that are worked on together: 32 rows of 128 numbers fill half of the first-level cache.
-const ROW_BLOCK: usize = 32;
 /// Up to this many examples are cheaper one by one, with the layer's outputs in the lanes, than as a whole vector of
 /// examples: each weight is read once for a vector of outputs instead of once for every output.
 const FEW: usize = 2;
-/// With more lanes than this, they are worked on block by block.
-const MANY: usize = 32;
 /// Rows that are listed at a time.
 const LISTED: usize = 512;
 /// Rows that are fetched ahead of their turn.
@@ -76,10 +71,8 @@ impl Step for Partial {
             if cx.live() <= FEW {
                 let (live, sparse) = (cx.live(), self.sparse);
                 dispatch!(cx.level => few::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape, live: usize, sparse: bool));
-            } else if self.lanes > MANY && count > 0 {
-                dispatch!(cx.level => wide::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
             } else {
-                dispatch!(cx.level => partial::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
+                dispatch!(cx.level => product::<S>(w: *const f32, x: *const f32, y: *mut f32, count: usize, shape: Shape));
             }
         }
     }
@@ -95,23 +88,7 @@ pub(super) struct Shape {
     pub(super) lanes: usize,
 }
 
-#[inline(always)]
-unsafe fn partial<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usize, shape: Shape) {
-    let Shape { n, stride, lanes } = shape;
-    // SAFETY: the caller's; blocks stay inside of `rows`, `n` and `lanes`.
-    unsafe {
-        std::slice::from_raw_parts_mut(y, n * lanes).fill(0.0);
-        for block in (0..rows).step_by(ROW_BLOCK) {
-            let steps = ROW_BLOCK.min(rows - block);
-            let (w, x) = (w.add(block * stride), x.add(block * lanes));
-            lane_blocks!(S, lanes, lane, J => row_blocks!(S, 0, n, column, R => {
-                forward_tile::<S, R, J>(w.add(column), stride, x.add(lane), lanes, steps, y.add(column * lanes + lane))
-            }));
-        }
-    }
-}
-
-/// As [`partial`] for the first `live` lanes; the lanes behind them, whose examples repeat the first, get its sums. The products of a
+/// As [`product`] for the first `live` lanes; the lanes behind them, whose examples repeat the first, get its sums. The products of a
 /// sum are added in the same order, so the bytes are the same. Where `sparse`, rows whose `x` is zero are not read: weights are what
 /// takes the time, a ReLU leaves half of the inputs zero, and a finite weight times zero adds nothing.
 #[inline(always)]
@@ -274,34 +251,6 @@ unsafe fn few_columns<S: Simd, const J: usize>(
         }
         for (j, sum) in sums.iter().enumerate() {
             S::store(to.add(j * S::WIDTH), *sum);
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn forward_tile<S: Simd, const R: usize, const J: usize>(
-    w: *const f32,
-    stride: usize,
-    x: *const f32,
-    lanes: usize,
-    steps: usize,
-    y: *mut f32,
-) {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut tile = zero::<S, R, J>();
-        for row in 0..R {
-            for j in 0..J {
-                tile[row][j] = S::load(y.add(row * lanes + j * S::WIDTH));
-            }
-        }
-        // The same columns of the next block of rows.
-        let ahead = [w.wrapping_add(ROW_BLOCK * stride)];
-        products_fetching::<S, R, J, 1>(&mut tile, (w, 1, stride), (x, lanes), steps, ahead, stride);
-        for row in 0..R {
-            for j in 0..J {
-                S::store(y.add(row * lanes + j * S::WIDTH), tile[row][j]);
-            }
         }
     }
 }

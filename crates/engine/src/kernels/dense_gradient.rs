@@ -1,26 +1,33 @@
 //! The way back through a dense layer: one pass over the weight computes the input's gradient, the weight's gradient
 //! and the optimiser's update, so weight and moments are touched once per training step.
 
+use std::ops::Range;
+
 use graph::{Node, NodeId, ValueId};
 
 use super::dense::{Shape, flag, plain_product};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products_fetching, row_blocks, zero};
+use super::tile::{lane_blocks, place, products_beside, row_blocks, steps_between, zero};
 use super::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Rows whose input gradient is computed before their weight gradient, so that the weight is still in the first-level cache.
-const BACKWARD_BLOCK: usize = 24;
+const ROWS: usize = 24;
 
-/// Rows that are turned at a time.
-const TURNED: usize = 64;
+/// Columns that are worked on together, so that what belongs to them of the output's gradient stays in the second-level cache.
+const COLUMNS: usize = 1024;
 
-/// `columns[lane][n] = dy[n][lane]`, the form the weight gradient reads.
+/// Columns of a panel: a tile of the weight's gradient is as wide.
+const PANEL: usize = 32;
+
+/// `columns[panel][lane][n] = dy[n][lane]` for the columns `n` of a panel, zero behind the last: the form the weight gradient
+/// reads.
 struct Turn {
     dy: Slot,
     columns: Slot,
+    /// Panels.
     pieces: Pieces,
     n: usize,
     stride: usize,
@@ -37,26 +44,45 @@ impl Step for Turn {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.dy), Access::write_own(self.columns, &self.pieces, self.stride)]
+        vec![Access::read(self.dy), Access::write_own(self.columns, &self.pieces, PANEL * self.lanes)]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
-        // SAFETY: these lanes of `columns` belong to this piece, and nobody writes `dy` meanwhile.
-        let (dy, columns) = unsafe {
-            let columns = cx.memory.at(self.columns).add(range.start * self.stride);
-            (cx.memory.slice(self.dy), std::slice::from_raw_parts_mut(columns, range.len() * self.stride))
-        };
-        // A few rows at a time: their cache lines are read once for all lanes.
-        for block in (0..self.n).step_by(TURNED) {
-            let rows = block..self.n.min(block + TURNED);
-            for (lane, column) in range.clone().zip(columns.chunks_exact_mut(self.stride)) {
-                for (n, value) in rows.clone().zip(&mut column[rows.clone()]) {
-                    *value = dy[n * self.lanes + lane];
+        let shape = Shape { n: self.n, stride: self.stride, lanes: self.lanes };
+        let (dy, columns): (*const f32, _) = (cx.memory.at(self.dy), cx.memory.at(self.columns));
+        for panel in self.pieces.range(piece) {
+            // SAFETY: the panel belongs to this piece, and nobody writes `dy` meanwhile.
+            unsafe {
+                dispatch!(cx.level => turn::<S>(dy: *const f32, columns: *mut f32, panel: usize, shape: Shape));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn turn<S: Simd>(dy: *const f32, columns: *mut f32, panel: usize, shape: Shape) {
+    let Shape { n, stride, lanes } = shape;
+    let first = panel * PANEL;
+    let width = PANEL.min(stride - first);
+    for square in (first..first + width).step_by(S::WIDTH) {
+        for lane in (0..lanes).step_by(S::WIDTH) {
+            // SAFETY: lanes are whole vectors, and so is a panel's width; rows from `n` on are not there.
+            unsafe {
+                let to = columns.add(first * lanes + lane * width + square - first);
+                if square + S::WIDTH <= n {
+                    S::turn(dy.add(square * lanes + lane), lanes, to, width);
+                    continue;
+                }
+                for row in 0..S::WIDTH {
+                    for column in 0..S::WIDTH {
+                        let inside = square + column < n;
+                        let value =
+                            if inside { *dy.add((square + column) * lanes + lane + row) } else { 0.0 };
+                        *to.add(row * width + column) = value;
+                    }
                 }
             }
         }
-        columns.chunks_exact_mut(self.stride).for_each(|column| column[self.n..].fill(0.0));
     }
 }
 
@@ -140,68 +166,171 @@ unsafe fn backward<S: Simd, U: Rule>(
     to: usize,
     shape: Shape,
 ) {
-    for block in (from..to).step_by(BACKWARD_BLOCK) {
-        let end = to.min(block + BACKWARD_BLOCK);
-        // SAFETY: the caller's; blocks stay inside of `from..to`.
-        unsafe {
-            if !data.dx.is_null() {
-                lane_blocks!(S, shape.lanes, lane, J => row_blocks!(S, block, end, row, R => {
-                    input_gradient::<S, R, J>(at, data, row, lane, shape)
+    // SAFETY: the caller's; blocks stay inside of the piece's rows and the weight's columns.
+    unsafe {
+        let mut waiting = Waiting::<S>::new();
+        for columns in (0..shape.stride).step_by(COLUMNS) {
+            let last = shape.stride.min(columns + COLUMNS);
+            for block in (from..to).step_by(ROWS) {
+                let end = to.min(block + ROWS);
+                if !data.dx.is_null() {
+                    let inside = columns..last.min(shape.n);
+                    lane_blocks!(S, shape.lanes, lane, J => row_blocks!(S, block, end, row, R => {
+                        input_gradient::<S, R, J>(at, data, (row, lane), inside.clone(), shape)
+                    }));
+                }
+                row_blocks!(S, block, end, row, R => lane_blocks!(S, last - columns, column, J => {
+                    weight_gradient::<S, U, R, J>(c, at, data, (row, columns + column), shape, &mut waiting)
                 }));
             }
-            row_blocks!(S, block, end, row, R => lane_blocks!(S, shape.stride, column, J => {
-                weight_gradient::<S, U, R, J>(c, at, data, row, column, shape)
-            }));
+        }
+        waiting.finish::<U>(c, at, shape.stride, 0);
+    }
+}
+
+/// A tile of weights whose moments are new and whose square roots are still to be taken: the divider does that while the
+/// products of the next tile are summed.
+struct Waiting<S: Simd> {
+    /// Second moments, then their square roots.
+    roots: [S::V; 16],
+    count: usize,
+    /// Vectors in a row of the tile.
+    across: usize,
+    /// The tile's first weight.
+    offset: usize,
+}
+
+impl<S: Simd> Waiting<S> {
+    #[inline(always)]
+    unsafe fn new() -> Self {
+        // SAFETY: the caller is compiled for the instruction set.
+        Waiting { roots: [unsafe { S::splat(0.0) }; 16], count: 0, across: 1, offset: 0 }
+    }
+
+    /// Takes the root of one vector.
+    #[inline(always)]
+    unsafe fn take_root(&mut self, index: usize) {
+        debug_assert!(index < self.count);
+        // SAFETY: the caller gives a vector of the tile and is compiled for the instruction set.
+        unsafe {
+            let at = self.roots.as_mut_ptr().add(index);
+            *at = S::sqrt(*at);
+        }
+    }
+
+    /// Updates the weights, with the roots from the vector `rooted` on still to be taken.
+    #[inline(always)]
+    unsafe fn finish<U: Rule>(&mut self, c: &Coefficients, at: Pointers, stride: usize, rooted: usize) {
+        // SAFETY: the tile's weights and first moments are the caller's.
+        unsafe {
+            (rooted..self.count).for_each(|index| self.take_root(index));
+            match self.across {
+                4 => self.rows::<U, 4>(c, at, stride),
+                2 => self.rows::<U, 2>(c, at, stride),
+                _ => self.rows::<U, 1>(c, at, stride),
+            }
+        }
+        self.count = 0;
+    }
+
+    #[inline(always)]
+    unsafe fn rows<U: Rule, const J: usize>(&self, c: &Coefficients, at: Pointers, stride: usize) {
+        for row in 0..self.count / J {
+            for j in 0..J {
+                let offset = self.offset + row * stride + j * S::WIDTH;
+                // SAFETY: the caller's.
+                unsafe {
+                    let m = S::load(at.moments[0].add(offset));
+                    U::weight::<S>(c, at, offset, m, *self.roots.as_ptr().add(row * J + j));
+                }
+            }
         }
     }
 }
 
+/// `dx[row ..][lane ..] += sum over the columns of w[row ..][column] dy[column][lane ..]`; the first columns overwrite it.
 #[inline(always)]
 unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
     at: Pointers,
     data: BackwardData,
-    row: usize,
-    lane: usize,
+    (row, lane): (usize, usize),
+    columns: Range<usize>,
     shape: Shape,
 ) {
-    let Shape { n, stride, lanes } = shape;
-    // SAFETY: the caller's.
+    let Shape { stride, lanes, .. } = shape;
+    // SAFETY: the caller's; what is asked for is not read.
     unsafe {
+        let dx = data.dx.add(row * lanes + lane);
         let mut tile = zero::<S, R, J>();
-        // Weight and first moment of the next rows, a line or half of one each step.
-        let next = (row + R) * stride;
-        let ahead = [at.weight, at.moment(0)].map(|array| array.wrapping_add(next).cast_const());
-        let w = at.weight.add(row * stride).cast_const();
-        products_fetching::<S, R, J, 2>(&mut tile, (w, stride, 1), (data.dy.add(lane), lanes), n, ahead, R);
+        if columns.start > 0 {
+            for r in 0..R {
+                for j in 0..J {
+                    tile[r][j] = S::load(dx.add(r * lanes + j * S::WIDTH));
+                }
+            }
+        }
+        // The weights of the next rows, as many of a row's as there are rows with every step.
+        let ahead = at.weight.wrapping_add((row + R) * stride + columns.start);
+        let w = at.weight.add(row * stride + columns.start).cast_const();
+        let dy = data.dy.add(columns.start * lanes + lane);
+        products_beside::<S, R, J>(&mut tile, (w, stride, 1), (dy, lanes), columns.len(), |step| {
+            S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(step * R, stride)));
+        });
         for r in 0..R {
             for j in 0..J {
-                S::store(data.dx.add((row + r) * lanes + lane + j * S::WIDTH), tile[r][j]);
+                S::store(dx.add(r * lanes + j * S::WIDTH), tile[r][j]);
             }
         }
     }
 }
 
+/// The weight's gradient for `R` rows and `J` vectors of columns, with the update.
 #[inline(always)]
 unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
     c: &Coefficients,
     at: Pointers,
     data: BackwardData,
-    row: usize,
-    column: usize,
+    (row, column): (usize, usize),
     shape: Shape,
+    waiting: &mut Waiting<S>,
 ) {
     let Shape { stride, lanes, .. } = shape;
-    // SAFETY: the caller's.
+    let offset = row * stride + column;
+    // SAFETY: the caller's; what is asked for is not read.
     unsafe {
         let mut tile = zero::<S, R, J>();
-        // The second moment of the next rows.
-        let ahead = [at.moment(1).wrapping_add((row + R) * stride + column * R).cast_const()];
-        let (x, columns) = (data.x.add(row * lanes), data.columns.add(column));
-        products_fetching::<S, R, J, 1>(&mut tile, (x, lanes, 1), (columns, stride), lanes, ahead, R);
+        let panel = (data.columns.add(column * lanes), J * S::WIDTH);
+        let x = data.x.add(row * lanes);
+        // The moments of the next rows, for the tile's share of the steps.
+        let inside = column % COLUMNS;
+        let first = (row + R) * stride + column - inside + place::<COLUMNS>(inside * R, stride);
+        let mut ahead = at.moments.map(|moment| moment.wrapping_add(first));
+        let each = (R * J * S::WIDTH * steps_between(R)).div_ceil(lanes);
+        let mut rooted = 0;
+        products_beside::<S, R, J>(&mut tile, (x, lanes, 1), panel, lanes, |_| {
+            for moment in ahead.iter_mut().take(U::MOMENTS) {
+                S::prefetch_far(*moment);
+                *moment = moment.wrapping_add(each);
+            }
+            if rooted < waiting.count {
+                waiting.take_root(rooted);
+                rooted += 1;
+            }
+        });
+        waiting.finish::<U>(c, at, stride, rooted);
         for r in 0..R {
             for j in 0..J {
-                U::apply::<S>(c, at, (row + r) * stride + column + j * S::WIDTH, tile[r][j]);
+                let offset = offset + r * stride + j * S::WIDTH;
+                if U::ROOTS {
+                    let [_, v] = U::moments::<S>(c, at, offset, tile[r][j]);
+                    waiting.roots[r * J + j] = v;
+                } else {
+                    U::apply::<S>(c, at, offset, tile[r][j]);
+                }
             }
+        }
+        if U::ROOTS {
+            (waiting.count, waiting.across, waiting.offset) = (R * J, J, offset);
         }
     }
 }
@@ -264,9 +393,9 @@ pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> 
     let target = Target::of(cx, way.update);
     let lanes = cx.lanes;
     let (k, n, stride) = (way.plain.rows, way.plain.cols, way.plain.stride);
-    let columns = cx.temporary(lanes * stride);
+    let columns = cx.temporary(lanes * stride.next_multiple_of(PANEL));
     let (x_slot, dy_slot) = (cx.slot(way.x), cx.slot(way.dy));
-    let pieces = Pieces::of(lanes, n * lanes * 4);
+    let pieces = Pieces::of(stride.div_ceil(PANEL), n * lanes * 4);
     cx.push(Turn { dy: dy_slot, columns, pieces, n, stride, lanes });
     let dx = way.dx(cx).map(|dx| cx.slot(dx));
     let pieces = cx.cut(way.x, k, 4 * k * n * lanes);

@@ -68,37 +68,71 @@ pub(crate) unsafe fn products<S: Simd, const R: usize, const J: usize>(
     steps: usize,
 ) {
     // SAFETY: the caller's.
-    unsafe { products_fetching::<S, R, J, 0>(tile, (a, a_row, a_step), (x, x_step), steps, [], 0) }
+    unsafe { in_groups::<S, R, J, 1>(tile, (a, a_row, a_step), (x, x_step), steps, |_| {}) }
 }
 
-/// As [`products`]; asks each step for a line of what comes next, into the second-level cache: `ahead`, and from there on
-/// `each` elements further a step.
+/// After how many steps [`products_beside`] does something else, with tiles of so many rows: a line of memory is asked for once
+/// or twice while as many numbers of it are multiplied as it has.
+pub(crate) const fn steps_between(rows: usize) -> usize {
+    match rows {
+        9.. => 1,
+        8 => 2,
+        _ => 4,
+    }
+}
+
+/// As [`products`]; does `beside` with the number of the step before every [`steps_between`] of them.
 ///
 /// # Safety
 ///
 /// As [`products`].
 #[inline(always)]
-pub(crate) unsafe fn products_fetching<S: Simd, const R: usize, const J: usize, const A: usize>(
+pub(crate) unsafe fn products_beside<S: Simd, const R: usize, const J: usize>(
     tile: &mut Tile<S::V, R, J>,
-    (a, a_row, a_step): (*const f32, usize, usize),
-    (x, x_step): (*const f32, usize),
+    a: (*const f32, usize, usize),
+    x: (*const f32, usize),
     steps: usize,
-    ahead: [*const f32; A],
-    each: usize,
+    beside: impl FnMut(usize),
 ) {
-    let (mut a, mut x, mut ahead) = (a, x, ahead);
-    for _ in 0..steps {
-        // SAFETY: the caller's; what is asked for is not read.
-        unsafe {
-            for at in &mut ahead {
-                S::prefetch_far(*at);
-                *at = at.wrapping_add(each);
-            }
-            outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x);
+    // SAFETY: the caller's.
+    unsafe {
+        match steps_between(R) {
+            1 => in_groups::<S, R, J, 1>(tile, a, x, steps, beside),
+            2 => in_groups::<S, R, J, 2>(tile, a, x, steps, beside),
+            _ => in_groups::<S, R, J, 4>(tile, a, x, steps, beside),
         }
-        a = a.wrapping_add(a_step);
-        x = x.wrapping_add(x_step);
     }
+}
+
+/// As [`products_beside`], with `G` steps in between.
+#[inline(always)]
+unsafe fn in_groups<S: Simd, const R: usize, const J: usize, const G: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    (mut a, a_row, a_step): (*const f32, usize, usize),
+    (mut x, x_step): (*const f32, usize),
+    steps: usize,
+    mut beside: impl FnMut(usize),
+) {
+    let whole = steps - steps % G;
+    for first in (0..whole).step_by(G) {
+        beside(first);
+        for _ in 0..G {
+            // SAFETY: the caller's.
+            unsafe { outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x) };
+            (a, x) = (a.wrapping_add(a_step), x.wrapping_add(x_step));
+        }
+    }
+    for _ in whole..steps {
+        // SAFETY: the caller's.
+        unsafe { outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x) };
+        (a, x) = (a.wrapping_add(a_step), x.wrapping_add(x_step));
+    }
+}
+
+/// Where the `index`-th number of a block of `COLUMNS` columns lies, or of a whole weight that is narrower.
+#[inline(always)]
+pub(crate) fn place<const COLUMNS: usize>(index: usize, stride: usize) -> usize {
+    index / COLUMNS * stride.max(COLUMNS) + index % COLUMNS
 }
 
 /// As [`products`] with `a_row = 1`; asks for the line of `a` behind each that is read, which the next rows will want.
@@ -115,16 +149,13 @@ pub(crate) unsafe fn products_ahead<S: Simd, const R: usize, const J: usize>(
     x_step: usize,
     steps: usize,
 ) {
-    let mut a = a;
-    let mut x = x;
-    for _ in 0..steps {
-        // SAFETY: the caller's; what is asked for is not read.
-        unsafe {
-            S::prefetch(a.wrapping_add(16));
-            outer_product::<S, R, J>(tile, |row| *a.add(row), x);
-        }
-        a = a.wrapping_add(a_step);
-        x = x.wrapping_add(x_step);
+    let mut ahead = a.wrapping_add(16);
+    // SAFETY: the caller's; what is asked for is not read.
+    unsafe {
+        in_groups::<S, R, J, 1>(tile, (a, 1, a_step), (x, x_step), steps, |_| {
+            S::prefetch(ahead);
+            ahead = ahead.wrapping_add(a_step);
+        });
     }
 }
 
@@ -186,6 +217,28 @@ macro_rules! row_blocks {
     ($simd:ident, $from:expr, $to:expr, $row:ident, $r:ident => $call:expr) => {{
         let (from, to): (usize, usize) = ($from, $to);
         let mut $row = from;
+        $crate::kernels::tile::row_blocks_from!($simd, $row, to, $r => $call)
+    }};
+    // As above; tiles of 12 rows first where there are 32 registers.
+    (tall $simd:ident, $from:expr, $to:expr, $row:ident, $r:ident => $call:expr) => {{
+        let (from, to): (usize, usize) = ($from, $to);
+        let mut $row = from;
+        if $simd::WIDTH == 16 {
+            while $row + 12 <= to {
+                const $r: usize = 12;
+                $call;
+                $row += 12;
+            }
+        }
+        $crate::kernels::tile::row_blocks_from!($simd, $row, to, $r => $call)
+    }};
+}
+pub(crate) use row_blocks;
+
+/// As [`row_blocks`], from the row that `$row` holds.
+macro_rules! row_blocks_from {
+    ($simd:ident, $row:ident, $to:ident, $r:ident => $call:expr) => {{
+        let to: usize = $to;
         if $simd::WIDTH == 16 {
             while $row + 8 <= to {
                 const $r: usize = 8;
@@ -214,4 +267,4 @@ macro_rules! row_blocks {
         }
     }};
 }
-pub(crate) use row_blocks;
+pub(crate) use row_blocks_from;

@@ -87,15 +87,6 @@ pub(crate) struct Pointers {
     strength: *const f32,
 }
 
-impl Pointers {
-    /// A moment to be fetched ahead, or the weight where the rule has no such moment: asking for memory that is not there costs
-    /// a walk through the page tables each time.
-    #[inline(always)]
-    pub(super) fn moment(&self, index: usize) -> *mut f32 {
-        if self.moments[index].is_null() { self.weight } else { self.moments[index] }
-    }
-}
-
 /// The anchor of an update node and its strength, its last inputs.
 fn anchor_of(node: &Node) -> Option<[ValueId; 2]> {
     let first = match node.op_name() {
@@ -224,6 +215,30 @@ pub(crate) trait Rule {
     /// `WIDTH` elements from `offset` can be read and written in the weight and in each moment the rule has, and read in
     /// its anchor and strength if it has them.
     unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V);
+
+    /// Moments that the rule has.
+    const MOMENTS: usize = 0;
+    /// Whether the rule takes a square root between its moments and the weight.
+    const ROOTS: bool = false;
+
+    /// The first half of [`Self::apply`] where the rule has [`Self::ROOTS`]: the new moments, of which the second is to be
+    /// rooted.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::apply`].
+    #[inline(always)]
+    unsafe fn moments<S: Simd>(_: &Coefficients, _: Pointers, _: usize, g: S::V) -> [S::V; 2] {
+        [g, g]
+    }
+
+    /// The second half: the new weight from the first moment and the root of the second.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::apply`].
+    #[inline(always)]
+    unsafe fn weight<S: Simd>(_: &Coefficients, _: Pointers, _: usize, _m: S::V, _root: S::V) {}
 }
 
 /// `g + l1 sign(w) + l2 w`, and `+ strength (w - anchor)` where there is an anchor.
@@ -267,6 +282,8 @@ impl Rule for GradientDescent {
 }
 
 impl Rule for Momentum {
+    const MOMENTS: usize = 1;
+
     #[inline(always)]
     unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V) {
         // SAFETY: the caller's.
@@ -282,19 +299,39 @@ impl Rule for Momentum {
 }
 
 impl<const PENALTY: bool> Rule for Adam<PENALTY> {
+    const MOMENTS: usize = 2;
+    const ROOTS: bool = true;
+
     #[inline(always)]
     unsafe fn apply<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V) {
         // SAFETY: the caller's.
         unsafe {
-            let w = S::load(at.weight.add(offset));
-            let g = if PENALTY { penalise::<S>(c, at, offset, w, g) } else { g };
+            let [m, v] = Self::moments::<S>(c, at, offset, g);
+            Self::weight::<S>(c, at, offset, m, S::sqrt(v));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn moments<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, g: S::V) -> [S::V; 2] {
+        // SAFETY: the caller's.
+        unsafe {
+            let g = if PENALTY { penalise::<S>(c, at, offset, S::load(at.weight.add(offset)), g) } else { g };
             let m = S::mul(S::splat(1.0 - c.beta1), g);
             let m = S::mul_add(S::splat(c.beta1), S::load(at.moments[0].add(offset)), m);
             let v = S::mul(S::mul(S::splat(1.0 - c.beta2), g), g);
             let v = S::mul_add(S::splat(c.beta2), S::load(at.moments[1].add(offset)), v);
             S::store(at.moments[0].add(offset), m);
             S::store(at.moments[1].add(offset), v);
-            let scale = S::mul_add(S::sqrt(v), S::splat(c.spread), S::splat(c.epsilon));
+            [m, v]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn weight<S: Simd>(c: &Coefficients, at: Pointers, offset: usize, m: S::V, root: S::V) {
+        // SAFETY: the caller's.
+        unsafe {
+            let w = S::load(at.weight.add(offset));
+            let scale = S::mul_add(root, S::splat(c.spread), S::splat(c.epsilon));
             let w = if PENALTY { S::mul_sub_from(S::splat(c.decay), w, w) } else { w };
             S::store(at.weight.add(offset), S::mul_sub_from(S::splat(c.rate), quotient::<S>(m, scale), w));
         }

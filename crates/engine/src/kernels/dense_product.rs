@@ -1,0 +1,99 @@
+//! The product behind a dense layer with many examples: block by block of weights, so that the sums that a block adds to stay
+//! in the first-level cache however wide the layer is, and each weight comes from memory once.
+
+use std::mem::MaybeUninit;
+
+use super::dense::Shape;
+use super::simd::Simd;
+use super::tile::{lane_blocks, place, products_beside, row_blocks, zero};
+
+/// Columns of the weight that are worked on together, so that their sums stay in the second-level cache; rows of memory as
+/// long as that are fetched well ahead by the processor itself.
+const COLUMNS: usize = 1024;
+/// Rows of the weight that are worked on together.
+const ROWS: usize = 32;
+/// The same for a weight that is wider than [`COLUMNS`].
+const WIDE_ROWS: usize = 16;
+/// Lanes that are worked on together.
+const LANES: usize = 32;
+
+/// `y[n][lane] = sum over k < rows of w[k][n] x[k][lane]`, the products in the order of `k`.
+///
+/// # Safety
+///
+/// The buffers have the lengths of `shape`; nobody else touches `y`.
+#[inline(always)]
+pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usize, shape: Shape) {
+    let Shape { n, stride, lanes } = shape;
+    let mut copies = [MaybeUninit::<f32>::uninit(); ROWS * LANES];
+    let copies: *mut f32 = copies.as_mut_ptr().cast();
+    let block_rows = if n > COLUMNS { WIDE_ROWS } else { ROWS };
+    // SAFETY: the caller's; blocks stay inside of `rows`, `n` and `lanes`.
+    unsafe {
+        std::slice::from_raw_parts_mut(y, n * lanes).fill(0.0);
+        for columns in (0..n).step_by(COLUMNS) {
+            let end = n.min(columns + COLUMNS);
+            for block in (0..rows).step_by(block_rows) {
+                let steps = block_rows.min(rows - block);
+                let (w, x) = (w.add(block * stride), x.add(block * lanes));
+                lane_blocks!(S, lanes, lane, J => {
+                    let mut x = (x.add(lane), lanes);
+                    if lanes > LANES {
+                        // Rows that are far apart would crowd each other out of the cache.
+                        side_by_side::<S, J>(x.0, lanes, copies, steps);
+                        x = (copies.cast_const(), LANES);
+                    }
+                    row_blocks!(tall S, columns, end, column, R => {
+                        let y = y.add(column * lanes + lane);
+                        tile::<S, R, J>((w.add(column), stride), column, x, steps, (y, lanes))
+                    });
+                });
+            }
+        }
+    }
+}
+
+/// Copies `J` vectors of each of `rows` rows.
+#[inline(always)]
+unsafe fn side_by_side<S: Simd, const J: usize>(x: *const f32, lanes: usize, to: *mut f32, rows: usize) {
+    for row in 0..rows {
+        for j in 0..J {
+            // SAFETY: the caller's.
+            unsafe {
+                S::store(to.add(row * LANES + j * S::WIDTH), S::load(x.add(row * lanes + j * S::WIDTH)))
+            };
+        }
+    }
+}
+
+/// Adds the products of a block of rows to `R` outputs.
+#[inline(always)]
+unsafe fn tile<S: Simd, const R: usize, const J: usize>(
+    (w, stride): (*const f32, usize),
+    column: usize,
+    x: (*const f32, usize),
+    steps: usize,
+    (y, lanes): (*mut f32, usize),
+) {
+    // SAFETY: the caller's; what is asked for is not read.
+    unsafe {
+        // The next block of rows, row by row: memory gives neighbours faster.
+        let inside = column % COLUMNS;
+        let ahead = w.wrapping_add(steps * stride).wrapping_sub(inside);
+        let mut sums = zero::<S, R, J>();
+        for r in 0..R {
+            for j in 0..J {
+                sums[r][j] = S::load(y.add(r * lanes + j * S::WIDTH));
+            }
+        }
+        products_beside::<S, R, J>(&mut sums, (w, 1, stride), x, steps, |step| {
+            let index = inside * steps + step * R;
+            S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(index, stride)));
+        });
+        for r in 0..R {
+            for j in 0..J {
+                S::store(y.add(r * lanes + j * S::WIDTH), sums[r][j]);
+            }
+        }
+    }
+}
