@@ -12,54 +12,66 @@ use crate::cpu::Level;
 /// the first-level cache.
 const PLACES: usize = 4;
 
+/// Channels of the output's gradient whose products are added up tap by tap before the next channels' are: with strides a
+/// place meets few taps, and sums that are put aside after few products cost as much as these.
+const BACKWARD_BLOCK: usize = 16;
+
 /// Which taps each place meets.
 #[derive(Debug, Clone)]
 pub(crate) struct Meetings {
-    rows: Vec<Vec<Tap>>,
-    columns: Vec<Vec<Tap>>,
-    /// Width of the map that is read.
-    width: usize,
-    /// Width of the window.
-    kernel_width: usize,
+    /// Taps of the window, each with the place that it reads, for one place after the other.
+    taps: Vec<[u32; 2]>,
+    /// Where each place's taps begin, and the end of the last's.
+    starts: Vec<u32>,
     /// Taps of the window.
     window: usize,
+    /// Channels whose products are added up tap by tap before the next channels' are.
+    channels: usize,
 }
 
 impl Meetings {
     /// Output positions with the inputs of their windows.
     pub(crate) fn forward(geometry: &Geometry) -> Self {
-        let [rows, columns] = geometry.windows();
-        Meetings {
-            rows,
-            columns,
-            width: geometry.input[1],
-            kernel_width: geometry.kernel[1],
-            window: geometry.window(),
-        }
+        Self::of(geometry.windows(), geometry.input[1], geometry, CHANNEL_BLOCK)
     }
 
     /// Input places with the output positions that read them.
     pub(crate) fn backward(geometry: &Geometry) -> Self {
-        let [rows, columns] = geometry.readers();
-        Meetings {
-            rows,
-            columns,
-            width: geometry.output[1],
-            kernel_width: geometry.kernel[1],
-            window: geometry.window(),
+        Self::of(geometry.readers(), geometry.output[1], geometry, BACKWARD_BLOCK)
+    }
+
+    /// `width`: that of the map that is read.
+    fn of([rows, columns]: [Vec<Vec<Tap>>; 2], width: usize, geometry: &Geometry, channels: usize) -> Self {
+        let (mut taps, mut starts) = (Vec::new(), vec![0]);
+        for row in &rows {
+            for column in &columns {
+                for down in row {
+                    let right = column.iter().map(|right| {
+                        let tap = down.tap * geometry.kernel[1] + right.tap;
+                        [tap, down.source * width + right.source].map(|index| index as u32)
+                    });
+                    taps.extend(right);
+                }
+                starts.push(taps.len() as u32);
+            }
         }
+        Meetings { taps, starts, window: geometry.window(), channels }
     }
 
     pub(super) fn places(&self) -> usize {
-        self.rows.len() * self.columns.len()
+        self.starts.len() - 1
+    }
+
+    /// The taps that a place meets.
+    #[inline(always)]
+    fn at(&self, place: usize) -> &[[u32; 2]] {
+        &self.taps[self.starts[place] as usize..self.starts[place + 1] as usize]
     }
 
     /// The place that `place` reads, in a window of one tap; `None` where that lies outside of the map.
     #[inline(always)]
     pub(super) fn only_source(&self, place: usize) -> Option<usize> {
-        let columns = self.columns.len();
-        let (down, right) = (self.rows[place / columns].first()?, self.columns[place % columns].first()?);
-        Some(down.source * self.width + right.source)
+        Some(self.at(place).first()?[1] as usize)
     }
 }
 
@@ -171,7 +183,7 @@ unsafe fn rows<S: Simd>(sum: Sum<'_>, from: usize, to: usize) {
         lane_blocks!(S, sum.lanes, lane, J => {
             for first in (0..places).step_by(PLACES) {
                 let last = places.min(first + PLACES);
-                for channel in (0..sum.channels).step_by(CHANNEL_BLOCK) {
+                for channel in (0..sum.channels).step_by(sum.meetings.channels) {
                     row_blocks!(S, from, to, row, R => {
                         for place in first..last {
                             tile::<S, R, J>(sum, row, place, channel, lane);
@@ -193,9 +205,7 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
     lane: usize,
 ) {
     let Sum { meetings, lanes, .. } = sum;
-    let columns = meetings.columns.len();
-    let (y, x) = (place / columns, place % columns);
-    let channels = (sum.channels - channel).min(CHANNEL_BLOCK);
+    let channels = (sum.channels - channel).min(meetings.channels);
     // SAFETY: the caller's; the taps' sources lie inside of the maps.
     unsafe {
         let mut sums = zero::<S, R, J>();
@@ -204,18 +214,16 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
         }
         let w = sum.w.add(row * sum.w_row + channel * sum.w_channel);
         let input = sum.x.add(channel * sum.x_channel + lane);
-        for down in meetings.rows.get_unchecked(y) {
-            for right in meetings.columns.get_unchecked(x) {
-                let w = w.add((down.tap * meetings.kernel_width + right.tap) * sum.w_tap);
-                let input = input.add((down.source * meetings.width + right.source) * lanes);
-                if sum.w_row == 1 {
-                    products_ahead::<S, R, J>(&mut sums, w, sum.w_channel, input, sum.x_channel, channels);
-                } else {
-                    for r in 0..R {
-                        S::prefetch(w.wrapping_add((R + r) * sum.w_row));
-                    }
-                    products::<S, R, J>(&mut sums, w, sum.w_row, 1, input, sum.x_channel, channels);
+        for &[tap, source] in meetings.at(place) {
+            let w = w.add(tap as usize * sum.w_tap);
+            let input = input.add(source as usize * lanes);
+            if sum.w_row == 1 {
+                products_ahead::<S, R, J>(&mut sums, w, sum.w_channel, input, sum.x_channel, channels);
+            } else {
+                for r in 0..R {
+                    S::prefetch(w.wrapping_add((R + r) * sum.w_row));
                 }
+                products::<S, R, J>(&mut sums, w, sum.w_row, 1, input, sum.x_channel, channels);
             }
         }
         sum.store::<S, R, J>(sums, row, place, lane, channel + channels == sum.channels);
