@@ -377,6 +377,8 @@ fn more_cases() -> Vec<(&'static str, Case)> {
             "ReduceSum",
             Case::new("channels").smooth(&[4, 3, 2, 5], 0).integers(&[0, 2, 3]).attribute("keepdims", 0),
         ),
+        ("ReduceSum", Case::new("positions").smooth(&[4, 3, 2, 5], 0).integers(&[-1, 2])),
+        ("ReduceSum", Case::new("rows").smooth(&[4, 3, 2, 5], 0).integers(&[3]).attribute("keepdims", 0)),
     ]
 }
 

@@ -113,6 +113,34 @@ fn weights_that_lie_transposed() {
     check("transposed", network, Loss::CrossEntropy, &OPTIMIZERS, [0.0, 0.01]);
 }
 
+/// Wider than what the kernels work on together, and no multiple of it.
+#[test]
+fn wide_dense_layers() {
+    let network = || {
+        let (mut model, x) = Model::new(&[5]);
+        let x = model.dense(x, 5, 26);
+        let x = model.op("Tanh", &[x], &[]);
+        let x = model.dense(x, 26, 1070);
+        let x = model.op("Tanh", &[x], &[]);
+        model.scores(x, 1070)
+    };
+    check("wide", network, Loss::CrossEntropy, &[OPTIMIZERS[1], ADAM], [0.0, 0.0]);
+}
+
+#[test]
+fn maps_of_one_place_spread_over_more() {
+    let network = || {
+        let (mut model, x) = Model::new(&[2, 6, 6]);
+        let x = model.conv(x, &[4, 2, 3, 3], &[]);
+        let x = model.op("GlobalAveragePool", &[x], &[]); // [batch, 4, 1, 1]
+        let shape = model.integers(&[4, 3, 2]);
+        let x = model.op("Expand", &[x, shape], &[]); // [batch, 4, 3, 2]
+        let x = model.conv(x, &[5, 4, 2, 2], &[]);
+        model.scores(x, 10)
+    };
+    check("spread", network, Loss::CrossEntropy, &[DESCENT, ADAM], [0.0, 0.0]);
+}
+
 #[test]
 fn features_that_part_and_join() {
     let network = || {
