@@ -69,8 +69,18 @@ impl Step for Panels {
 }
 
 /// `panel[lane][o] = dy[o][lane]` for the first `live` lanes, zero from channel `count` on.
+///
+/// # Safety
+///
+/// `dy` has `count` channels, `row` elements apart, and the panel `live` lanes, in whole vectors.
 #[inline(always)]
-unsafe fn panel_of<S: Simd>(dy: *const f32, row: usize, panel: *mut f32, count: usize, live: usize) {
+pub(super) unsafe fn panel_of<S: Simd>(
+    dy: *const f32,
+    row: usize,
+    panel: *mut f32,
+    count: usize,
+    live: usize,
+) {
     for channel in (0..PANEL).step_by(S::WIDTH) {
         for lane in (0..live).step_by(S::WIDTH) {
             // SAFETY: the caller's; lanes are whole vectors.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use graph::{Node, NodeId, ValueId};
 
+use super::conv_weight_gradient::{PANEL, panel_of};
 use super::dense::{Shape, flag, plain_product};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
@@ -19,9 +20,6 @@ const ROWS: usize = 24;
 /// Columns that are worked on together, so that what belongs to them of the output's gradient stays in the second-level cache.
 const COLUMNS: usize = 1024;
 
-/// Columns of a panel: a tile of the weight's gradient is as wide.
-const PANEL: usize = 32;
-
 /// `columns[panel][lane][n] = dy[n][lane]` for the columns `n` of a panel, zero behind the last: the form the weight gradient
 /// reads.
 struct Turn {
@@ -30,7 +28,6 @@ struct Turn {
     /// Panels.
     pieces: Pieces,
     n: usize,
-    stride: usize,
     lanes: usize,
 }
 
@@ -48,39 +45,15 @@ impl Step for Turn {
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let shape = Shape { n: self.n, stride: self.stride, lanes: self.lanes };
-        let (dy, columns): (*const f32, _) = (cx.memory.at(self.dy), cx.memory.at(self.columns));
+        let lanes = self.lanes;
         for panel in self.pieces.range(piece) {
+            let first = panel * PANEL;
+            let (count, live) = (PANEL.min(self.n - first), lanes);
             // SAFETY: the panel belongs to this piece, and nobody writes `dy` meanwhile.
             unsafe {
-                dispatch!(cx.level => turn::<S>(dy: *const f32, columns: *mut f32, panel: usize, shape: Shape));
-            }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn turn<S: Simd>(dy: *const f32, columns: *mut f32, panel: usize, shape: Shape) {
-    let Shape { n, stride, lanes } = shape;
-    let first = panel * PANEL;
-    let width = PANEL.min(stride - first);
-    for square in (first..first + width).step_by(S::WIDTH) {
-        for lane in (0..lanes).step_by(S::WIDTH) {
-            // SAFETY: lanes are whole vectors, and so is a panel's width; rows from `n` on are not there.
-            unsafe {
-                let to = columns.add(first * lanes + lane * width + square - first);
-                if square + S::WIDTH <= n {
-                    S::turn(dy.add(square * lanes + lane), lanes, to, width);
-                    continue;
-                }
-                for row in 0..S::WIDTH {
-                    for column in 0..S::WIDTH {
-                        let inside = square + column < n;
-                        let value =
-                            if inside { *dy.add((square + column) * lanes + lane + row) } else { 0.0 };
-                        *to.add(row * width + column) = value;
-                    }
-                }
+                let dy = cx.memory.at(self.dy).add(first * lanes).cast_const();
+                let columns = cx.memory.at(self.columns).add(first * lanes);
+                dispatch!(cx.level => panel_of::<S>(dy: *const f32, lanes: usize, columns: *mut f32, count: usize, live: usize));
             }
         }
     }
@@ -299,7 +272,7 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
     // SAFETY: the caller's; what is asked for is not read.
     unsafe {
         let mut tile = zero::<S, R, J>();
-        let panel = (data.columns.add(column * lanes), J * S::WIDTH);
+        let panel = (data.columns.add(column * lanes), PANEL);
         let x = data.x.add(row * lanes);
         // The moments of the next rows, for the tile's share of the steps.
         let inside = column % COLUMNS;
@@ -393,10 +366,10 @@ pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> 
     let target = Target::of(cx, way.update);
     let lanes = cx.lanes;
     let (k, n, stride) = (way.plain.rows, way.plain.cols, way.plain.stride);
-    let columns = cx.temporary(lanes * stride.next_multiple_of(PANEL));
+    let columns = cx.temporary(lanes * n.next_multiple_of(PANEL));
     let (x_slot, dy_slot) = (cx.slot(way.x), cx.slot(way.dy));
-    let pieces = Pieces::of(stride.div_ceil(PANEL), n * lanes * 4);
-    cx.push(Turn { dy: dy_slot, columns, pieces, n, stride, lanes });
+    let pieces = Pieces::of(n.div_ceil(PANEL), n * lanes * 4);
+    cx.push(Turn { dy: dy_slot, columns, pieces, n, lanes });
     let dx = way.dx(cx).map(|dx| cx.slot(dx));
     let pieces = cx.cut(way.x, k, 4 * k * n * lanes);
     cx.push(Backward { x: x_slot, dy: dy_slot, columns, dx, target, pieces, n, stride, lanes });
