@@ -9,9 +9,10 @@ use graph::NodeId;
 use super::conv::{geometry_of, padded_input};
 use super::geometry::Geometry;
 use super::grouped_weight_gradient;
-use super::memory::Slot;
+use super::memory::{ALIGNMENT, Slot};
 use super::simd::{Simd, dispatch};
 use super::tile::{products_from, row_blocks, zero};
+use super::weight_result::{Sink, WeightResult, dispatch_sink};
 use super::winograd::Tiles;
 use super::winograd_weight_gradient;
 use crate::costs::{Algorithm, Pass};
@@ -106,7 +107,9 @@ pub(super) unsafe fn panel_of<S: Simd>(
 struct WeightGradient {
     x: Slot,
     panels: Slot,
-    dw: Slot,
+    result: WeightResult,
+    /// The gradient while it is a part of its sum.
+    partial: Slot,
     w_stride: usize,
     geometry: Geometry,
     /// Whether `x` has zeros around it, and the pieces are rows of the weight; else they are input channels.
@@ -118,7 +121,8 @@ struct WeightGradient {
 impl Step for WeightGradient {
     fn name(&self) -> String {
         let [height, width] = self.geometry.kernel;
-        format!("conv {} {height}x{width} weight gradient", self.geometry.channels_out)
+        let update = self.result.suffix();
+        format!("conv {} {height}x{width} weight gradient{update}", self.geometry.channels_out)
     }
 
     fn pieces(&self) -> &Pieces {
@@ -131,11 +135,13 @@ impl Step for WeightGradient {
 
     fn access(&self) -> Vec<Access> {
         let rows = if self.padded { 1 } else { self.geometry.window() };
-        vec![
+        let mut access = self.result.access(&self.pieces, rows * self.w_stride);
+        access.extend([
             Access::read(self.x),
             Access::read(self.panels),
-            Access::write_own(self.dw, &self.pieces, rows * self.w_stride),
-        ]
+            Access::write_own(self.partial, &self.pieces, rows * self.w_stride),
+        ]);
+        access
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
@@ -152,19 +158,21 @@ impl Step for WeightGradient {
         let data = Data {
             x: cx.memory.at(self.x),
             panels: cx.memory.at(self.panels),
-            dw: cx.memory.at(self.dw),
+            partial: cx.memory.at(self.partial),
             w_stride: self.w_stride,
             geometry: &self.geometry,
             lanes: self.lanes,
+            live: cx.live(),
             examples: (0, 0),
         };
-        let live = cx.live();
-        // SAFETY: the geometry was inferred from these buffers' shapes; the rows of `dw` are the pieces'.
+        // SAFETY: the geometry was inferred from these buffers' shapes; the rows of the weight are the pieces'.
         unsafe {
             if self.padded {
-                dispatch!(cx.level => all_taps::<S>(data: Data<'_>, live: usize, from: usize, to: usize));
+                dispatch_sink!(&self.result, cx => all_taps(data: Data<'_>, from: usize, to: usize));
+            } else if is_whole(&self.geometry, self.lanes) {
+                dispatch_sink!(&self.result, cx => row_by_row(data: Data<'_>, from: usize, to: usize));
             } else {
-                dispatch!(cx.level => tap_by_tap::<S>(data: Data<'_>, live: usize, from: usize, to: usize));
+                dispatch_sink!(&self.result, cx => tap_by_tap(data: Data<'_>, from: usize, to: usize));
             }
         }
     }
@@ -174,25 +182,45 @@ impl Step for WeightGradient {
 struct Data<'a> {
     x: *const f32,
     panels: *const f32,
-    dw: *mut f32,
+    partial: *mut f32,
     w_stride: usize,
     geometry: &'a Geometry,
     lanes: usize,
+    /// Examples of the batch.
+    live: usize,
     /// The examples that are worked on: the first, and how many.
     examples: (usize, usize),
 }
 
 impl Data<'_> {
     /// The examples, a few at a time.
-    fn each(self, live: usize) -> impl Iterator<Item = Self> {
-        let few = move |first| Data { examples: (first, EXAMPLES.min(live - first)), ..self };
-        (0..live).step_by(EXAMPLES).map(few)
+    fn each(self) -> impl Iterator<Item = Self> {
+        let few = move |first| Data { examples: (first, EXAMPLES.min(self.live - first)), ..self };
+        (0..self.live).step_by(EXAMPLES).map(few)
     }
 
-    /// Whether these are the first examples at the first position.
-    fn is_first(&self, position: usize) -> bool {
-        self.examples.0 == 0 && position == 0
+    /// How far the sum is with these examples at the places from `position` on.
+    fn part(&self, position: usize) -> Part {
+        let (first, count) = self.examples;
+        Part {
+            first: first == 0 && position == 0,
+            last: first + count == self.live && position + PLACES >= self.geometry.positions(),
+        }
     }
+}
+
+/// Whether there are so few places and examples that the first part of a sum is all of it.
+fn is_whole(geometry: &Geometry, lanes: usize) -> bool {
+    geometry.positions() <= PLACES && lanes <= EXAMPLES
+}
+
+/// Which part of a sum is added.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    /// Nothing was added before.
+    pub(super) first: bool,
+    /// Nothing will be added.
+    pub(super) last: bool,
 }
 
 /// Where a few positions of a tap lie: their distance in `x`, and in the panels of a block.
@@ -214,14 +242,14 @@ impl Places {
 
 /// The gradients of input channels `from..to`, tap by tap: of each tap only the positions inside of the maps.
 #[inline(always)]
-unsafe fn tap_by_tap<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usize) {
+unsafe fn tap_by_tap<S: Simd, K: Sink>(sink: K, data: Data<'_>, from: usize, to: usize) {
     let Data { geometry, lanes, .. } = data;
     let (positions, window) = (geometry.positions(), geometry.window());
     let plane = geometry.input[0] * geometry.input[1] * lanes;
     for block in (0..geometry.channels_out).step_by(PANEL) {
         for first in (0..positions).step_by(PLACES) {
             let panel = data.panels.wrapping_add((block * positions + first * PANEL) * lanes);
-            for data in data.each(live) {
+            for data in data.each() {
                 row_blocks!(S, from, to, channel, R => {
                     for tap in 0..window {
                         let places = places_of(geometry, tap, first, lanes);
@@ -230,7 +258,7 @@ unsafe fn tap_by_tap<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usiz
                             let x: [*const f32; R] =
                                 std::array::from_fn(|r| data.x.add((channel + r) * plane));
                             let row = channel * window + tap;
-                            sum::<S, R>(data, x, panel, places, block, (row, window), data.is_first(first));
+                            sum::<S, K, R>(sink, data, x, panel, places, block, (row, window), data.part(first));
                         }
                     }
                 });
@@ -239,9 +267,33 @@ unsafe fn tap_by_tap<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usiz
     }
 }
 
+/// As [`tap_by_tap`], of so few places and examples that each weight's sum is whole at once: then reading and writing the weights
+/// takes the time, and they are gone through from end to end.
+#[inline(always)]
+unsafe fn row_by_row<S: Simd, K: Sink>(sink: K, data: Data<'_>, from: usize, to: usize) {
+    let Data { geometry, lanes, live, .. } = data;
+    let (positions, window) = (geometry.positions(), geometry.window());
+    let plane = geometry.input[0] * geometry.input[1] * lanes;
+    let data = Data { examples: (0, live), ..data };
+    row_blocks!(S, from, to, channel, R => {
+        for tap in 0..window {
+            let places = places_of(geometry, tap, 0, lanes);
+            for block in (0..geometry.channels_out).step_by(PANEL) {
+                let panel = data.panels.wrapping_add(block * positions * lanes);
+                // SAFETY: the caller's; the places lie inside of the maps.
+                unsafe {
+                    let x: [*const f32; R] = std::array::from_fn(|r| data.x.add((channel + r) * plane));
+                    let row = channel * window + tap;
+                    sum::<S, K, R>(sink, data, x, panel, places, block, (row, window), data.part(0));
+                }
+            }
+        }
+    });
+}
+
 /// The gradients of rows `from..to` of the weight, whose windows lie inside of the padded input everywhere.
 #[inline(always)]
-unsafe fn all_taps<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usize) {
+unsafe fn all_taps<S: Simd, K: Sink>(sink: K, data: Data<'_>, from: usize, to: usize) {
     let Data { geometry, lanes, .. } = data;
     let positions = geometry.positions();
     let [height, width] = geometry.padded();
@@ -259,12 +311,12 @@ unsafe fn all_taps<S: Simd>(data: Data<'_>, live: usize, from: usize, to: usize)
                 let corner = (y * geometry.stride[0] * width + x * geometry.stride[1]) * lanes;
                 places.push((corner, (position - first) * PANEL * lanes));
             }
-            for data in data.each(live) {
+            for data in data.each() {
                 row_blocks!(S, from, to, row, R => {
                     // SAFETY: the caller's; the windows lie inside of the padded maps.
                     unsafe {
                         let x: [*const f32; R] = std::array::from_fn(|r| data.x.add(offset(row + r)));
-                        sum::<S, R>(data, x, panel, places, block, (row, 1), data.is_first(first));
+                        sum::<S, K, R>(sink, data, x, panel, places, block, (row, 1), data.part(first));
                     }
                 });
             }
@@ -291,40 +343,50 @@ fn places_of(geometry: &Geometry, tap: usize, first: usize, lanes: usize) -> Pla
     places
 }
 
-/// Adds the products of a few places to `R` rows of `dw`, of one block of output channels; or writes them, if `fresh`.
+/// Adds the products of a few places to `R` rows of the gradient, of one block of output channels.
 #[inline(always)]
-unsafe fn sum<S: Simd, const R: usize>(
+unsafe fn sum<S: Simd, K: Sink, const R: usize>(
+    sink: K,
     data: Data<'_>,
     x: [*const f32; R],
     panel: *const f32,
     places: Places,
     block: usize,
     rows: (usize, usize),
-    fresh: bool,
+    part: Part,
 ) {
     // SAFETY: the caller's; a row of the weight is padded to sixteen columns.
     unsafe {
         match (data.geometry.channels_out - block > 16, S::WIDTH) {
-            (true, 16) => sum_columns::<S, R, 2>(data, x, panel, places, block, rows, fresh),
-            (true, _) => sum_columns::<S, R, 4>(data, x, panel, places, block, rows, fresh),
-            (false, 16) => sum_columns::<S, R, 1>(data, x, panel, places, block, rows, fresh),
-            (false, _) => sum_columns::<S, R, 2>(data, x, panel, places, block, rows, fresh),
+            (true, 16) => sum_columns::<S, K, R, 2>(sink, data, x, panel, places, block, rows, part),
+            (true, _) => sum_columns::<S, K, R, 4>(sink, data, x, panel, places, block, rows, part),
+            (false, 16) => sum_columns::<S, K, R, 1>(sink, data, x, panel, places, block, rows, part),
+            (false, _) => sum_columns::<S, K, R, 2>(sink, data, x, panel, places, block, rows, part),
         }
     }
 }
 
 #[inline(always)]
-unsafe fn sum_columns<S: Simd, const R: usize, const J: usize>(
+unsafe fn sum_columns<S: Simd, K: Sink, const R: usize, const J: usize>(
+    sink: K,
     data: Data<'_>,
     x: [*const f32; R],
     panel: *const f32,
     places: Places,
     block: usize,
     (row, step): (usize, usize),
-    fresh: bool,
+    part: Part,
 ) {
     // SAFETY: the caller's.
     unsafe {
+        let at = |r: usize, j: usize| (row + r * step) * data.w_stride + block + j * S::WIDTH;
+        if part.last {
+            for r in 0..R {
+                for j in (0..J).step_by(ALIGNMENT / S::WIDTH) {
+                    sink.ask::<S>(at(r, j));
+                }
+            }
+        }
         let mut tile = zero::<S, R, J>();
         let (first, count) = data.examples;
         for &(source, at) in &places.list[..places.count] {
@@ -332,11 +394,16 @@ unsafe fn sum_columns<S: Simd, const R: usize, const J: usize>(
             products_from::<S, R, J>(&mut tile, x, panel.add(at + first * PANEL), PANEL, count);
         }
         for r in 0..R {
-            let dw = data.dw.add((row + r * step) * data.w_stride + block);
             for j in 0..J {
-                let dw = dw.add(j * S::WIDTH);
-                let before = if fresh { S::splat(0.0) } else { S::load(dw) };
-                S::store(dw, S::add(before, tile[r][j]));
+                let at = at(r, j);
+                let partial = data.partial.add(at);
+                let before = if part.first { S::splat(0.0) } else { S::load(partial) };
+                let value = S::add(before, tile[r][j]);
+                if part.last {
+                    sink.take::<S>(at, value);
+                } else {
+                    S::store(partial, value);
+                }
             }
         }
     }
@@ -359,15 +426,24 @@ pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let dy = cx.slot(dy);
     let pieces = Pieces::of(items, items * lanes * PANEL * 8);
     cx.push(Panels { dy, panels, channels, positions, pieces, lanes });
-    let dw = cx.slot(dw);
+    let result = WeightResult::of(cx, dw);
     if cx.algorithm(&geometry, Pass::Weight) == Algorithm::Winograd2x2 {
         let Geometry { channels_in, channels_out, input, output, before, .. } = geometry;
         let tiles = Tiles { side: 2, input, output, before };
-        winograd_weight_gradient::push(cx, [x, panels, dw], [channels_in, channels_out], plain.stride, tiles);
+        winograd_weight_gradient::push(
+            cx,
+            [x, panels],
+            result,
+            [channels_in, channels_out],
+            plain.stride,
+            tiles,
+        );
         return true;
     }
     let rows = if padded { plain.rows } else { geometry.channels_in };
     let pieces = Pieces::of(rows, geometry.work(lanes));
-    cx.push(WeightGradient { x, panels, dw, w_stride: plain.stride, geometry, padded, pieces, lanes });
+    let partial = result.room(cx, if is_whole(&geometry, lanes) { 0 } else { plain.rows * plain.stride });
+    let w_stride = plain.stride;
+    cx.push(WeightGradient { x, panels, result, partial, w_stride, geometry, padded, pieces, lanes });
     true
 }

@@ -49,6 +49,7 @@ pub(crate) mod softmax;
 pub(crate) mod tile;
 pub(crate) mod unary;
 pub(crate) mod update;
+pub(crate) mod weight_result;
 pub(crate) mod winograd;
 pub(crate) mod winograd_conv;
 pub(crate) mod winograd_four;

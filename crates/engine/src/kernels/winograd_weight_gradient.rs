@@ -7,6 +7,7 @@ use super::conv_weight_gradient::{EXAMPLES, PANEL};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
 use super::tile::{products, row_blocks, zero};
+use super::weight_result::{Sink, WeightResult, dispatch_sink};
 use super::winograd::{APART, PRODUCTS, Tiles, Transformed, gradient, weight_gradient};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
@@ -23,7 +24,7 @@ struct WinogradWeightGradient {
     /// The gradient of the transformed weight.
     du: Slot,
     shape: Transformed,
-    dw: Slot,
+    result: WeightResult,
     channels_out: usize,
     tiles: Tiles,
     lanes: usize,
@@ -38,7 +39,7 @@ const ROOM: usize = PRODUCTS * (TOGETHER * EXAMPLES * (CHANNELS + PANEL) + 2 * A
 
 impl Step for WinogradWeightGradient {
     fn name(&self) -> String {
-        format!("conv {} 3x3 weight gradient, winograd", self.channels_out)
+        format!("conv {} 3x3 weight gradient{}, winograd", self.channels_out, self.result.suffix())
     }
 
     fn pieces(&self) -> &Pieces {
@@ -51,13 +52,14 @@ impl Step for WinogradWeightGradient {
 
     fn access(&self) -> Vec<Access> {
         let plane = self.tiles.input[0] * self.tiles.input[1] * self.lanes;
-        vec![
+        let mut access = self.result.access(&self.pieces, 9 * self.shape.stride);
+        access.extend([
             Access::read_own(self.x, &self.pieces, plane),
             Access::read(self.panels),
             Access::write(self.du),
             Access::write(self.room),
-            Access::write_own(self.dw, &self.pieces, 9 * self.shape.stride),
-        ]
+        ]);
+        access
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
@@ -78,7 +80,6 @@ impl Step for WinogradWeightGradient {
             panels: cx.memory.at(self.panels),
             du: cx.memory.at(self.du),
             shape: self.shape,
-            dw: cx.memory.at(self.dw),
             channels_out: self.channels_out,
             tiles: self.tiles,
             lanes: self.lanes,
@@ -87,7 +88,9 @@ impl Step for WinogradWeightGradient {
         };
         let live = cx.live();
         // SAFETY: the lengths were inferred from these buffers' shapes; the input channels `from..to` are the pieces'.
-        unsafe { dispatch!(cx.level => channels::<S>(data: Data, live: usize, from: usize, to: usize)) };
+        unsafe {
+            dispatch_sink!(&self.result, cx => channels(data: Data, live: usize, from: usize, to: usize));
+        }
     }
 }
 
@@ -97,7 +100,6 @@ struct Data {
     panels: *const f32,
     du: *mut f32,
     shape: Transformed,
-    dw: *mut f32,
     channels_out: usize,
     tiles: Tiles,
     lanes: usize,
@@ -122,7 +124,7 @@ impl Data {
 }
 
 #[inline(always)]
-unsafe fn channels<S: Simd>(data: Data, live: usize, from: usize, to: usize) {
+unsafe fn channels<S: Simd, K: Sink>(sink: K, data: Data, live: usize, from: usize, to: usize) {
     for first in (0..data.tiles.count()).step_by(TOGETHER) {
         for example in (0..live).step_by(EXAMPLES) {
             let data = Data { examples: (example, EXAMPLES.min(live - example)), ..data };
@@ -133,7 +135,7 @@ unsafe fn channels<S: Simd>(data: Data, live: usize, from: usize, to: usize) {
     }
     for channel in from..to {
         // SAFETY: the caller's.
-        unsafe { finish::<S>(data, channel) };
+        unsafe { finish::<S, K>(sink, data, channel) };
     }
 }
 
@@ -244,7 +246,7 @@ unsafe fn multiply<S: Simd, const J: usize>(
 
 /// The gradient of one input channel's weights from that of the transformed ones.
 #[inline(always)]
-unsafe fn finish<S: Simd>(data: Data, channel: usize) {
+unsafe fn finish<S: Simd, K: Sink>(sink: K, data: Data, channel: usize) {
     let stride = data.shape.stride;
     for column in (0..data.channels_out).step_by(S::WIDTH) {
         // SAFETY: the caller's; rows are padded to whole vectors.
@@ -257,7 +259,9 @@ unsafe fn finish<S: Simd>(data: Data, channel: usize) {
             });
             let window = weight_gradient::<S>(products);
             for tap in 0..9 {
-                S::store(data.dw.add((channel * 9 + tap) * stride + column), window[tap / 3][tap % 3]);
+                let at = (channel * 9 + tap) * stride + column;
+                sink.ask::<S>(at + 9 * stride);
+                sink.take::<S>(at, window[tap / 3][tap % 3]);
             }
         }
     }
@@ -266,7 +270,8 @@ unsafe fn finish<S: Simd>(data: Data, channel: usize) {
 /// Adds the step.
 pub(super) fn push(
     cx: &mut Lowering<'_>,
-    [x, panels, dw]: [Slot; 3],
+    [x, panels]: [Slot; 2],
+    result: WeightResult,
     channels: [usize; 2],
     stride: usize,
     tiles: Tiles,
@@ -282,7 +287,7 @@ pub(super) fn push(
         panels,
         du,
         shape,
-        dw,
+        result,
         channels_out: channels[1],
         tiles,
         lanes,

@@ -2,10 +2,9 @@
 //! the gradient's channels, summed over positions; with the optimiser's update while the sums are in registers, where nobody
 //! else reads the gradient.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
-use graph::{NodeId, ValueId};
+use graph::NodeId;
 
 use super::form::{self, Form, Lengths, Strides};
 use super::learning;
@@ -15,7 +14,7 @@ use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{Simd, dispatch};
 use crate::kernels::tile::{Tile, products, row_blocks, zero};
-use crate::kernels::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
+use crate::kernels::weight_result::{Sink, WeightResult, dispatch_sink};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Mode, Pieces, Step};
 
@@ -34,7 +33,7 @@ struct WeightGradient {
     x: Slot,
     strides: Strides,
     dy: Slot,
-    result: Result,
+    result: WeightResult,
     w_stride: usize,
     geometry: Geometry,
     runs: Vec<Vec<Run>>,
@@ -44,20 +43,11 @@ struct WeightGradient {
     pieces: Pieces,
 }
 
-/// What becomes of the gradient.
-enum Result {
-    Kept(Slot),
-    Applied(Target),
-}
-
 impl Step for WeightGradient {
     fn name(&self) -> String {
         let Geometry { channels_in, channels_out, kernel: [height, width], output: [rows, columns], .. } =
             self.geometry;
-        let update = match &self.result {
-            Result::Kept(_) => String::new(),
-            Result::Applied(target) => format!(" + {:?} update", target.optimizer.compiled()),
-        };
+        let update = self.result.suffix();
         format!(
             "conv {channels_in} to {channels_out} {height}x{width} at {rows}x{columns} weight gradient{update}"
         )
@@ -73,16 +63,11 @@ impl Step for WeightGradient {
 
     fn access(&self) -> Vec<Access> {
         let mut access = vec![Access::read(self.x), Access::read(self.dy)];
-        match &self.result {
-            Result::Kept(dw) => access.push(Access::write(*dw)),
-            Result::Applied(target) => {
-                let whole = target.access(&self.pieces, 0);
-                access.extend(whole.into_iter().map(|Access { slot, mode, .. }| match mode {
-                    Mode::Read => Access::read(slot),
-                    Mode::Write => Access::write(slot),
-                }));
-            }
-        }
+        let whole = self.result.access(&self.pieces, 0);
+        access.extend(whole.into_iter().map(|Access { slot, mode, .. }| match mode {
+            Mode::Read => Access::read(slot),
+            Mode::Write => Access::write(slot),
+        }));
         access
     }
 
@@ -104,18 +89,7 @@ impl Step for WeightGradient {
         };
         // SAFETY: the geometry was inferred from these buffers' shapes; the rows of the weight are the pieces'.
         unsafe {
-            match &self.result {
-                Result::Kept(dw) => {
-                    let dw = cx.memory.at(*dw);
-                    dispatch!(cx.level => kept::<S>(dw: *mut f32, job: Job<'_>, from: usize, to: usize));
-                }
-                Result::Applied(target) => {
-                    let coefficients = target.optimizer.coefficients(cx.step, cx.learning_rate);
-                    let (coefficients, at) = (&coefficients, target.pointers(cx));
-                    dispatch_rule!(target.optimizer.compiled(), cx.level => applied(
-                        coefficients: &Coefficients, at: Pointers, job: Job<'_>, from: usize, to: usize));
-                }
-            }
+            dispatch_sink!(&self.result, cx => rows(job: Job<'_>, from: usize, to: usize));
         }
     }
 }
@@ -130,69 +104,6 @@ struct Job<'a> {
     geometry: &'a Geometry,
     runs: &'a [Vec<Run>],
     examples: usize,
-}
-
-/// Takes vectors of the gradient.
-trait Sink: Copy {
-    /// Takes those of the weights from `offset` on.
-    ///
-    /// # Safety
-    ///
-    /// The offset is that of a vector of the weight that the sink was made for.
-    unsafe fn take<S: Simd>(self, offset: usize, gradient: S::V);
-}
-
-/// Keeps the gradient in memory.
-#[derive(Clone, Copy)]
-struct Kept(*mut f32);
-
-impl Sink for Kept {
-    #[inline(always)]
-    unsafe fn take<S: Simd>(self, offset: usize, gradient: S::V) {
-        // SAFETY: the caller's.
-        unsafe { S::store(self.0.add(offset), gradient) };
-    }
-}
-
-/// Updates the weight by an optimiser's rule.
-struct Applied<'a, U> {
-    coefficients: &'a Coefficients,
-    at: Pointers,
-    rule: PhantomData<U>,
-}
-
-impl<U> Clone for Applied<'_, U> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<U> Copy for Applied<'_, U> {}
-
-impl<U: Rule> Sink for Applied<'_, U> {
-    #[inline(always)]
-    unsafe fn take<S: Simd>(self, offset: usize, gradient: S::V) {
-        // SAFETY: the caller's.
-        unsafe { U::apply::<S>(self.coefficients, self.at, offset, gradient) };
-    }
-}
-
-#[inline(always)]
-unsafe fn kept<S: Simd>(dw: *mut f32, job: Job<'_>, from: usize, to: usize) {
-    // SAFETY: the caller's.
-    unsafe { rows::<S, Kept>(Kept(dw), job, from, to) };
-}
-
-#[inline(always)]
-unsafe fn applied<S: Simd, U: Rule>(
-    coefficients: &Coefficients,
-    at: Pointers,
-    job: Job<'_>,
-    from: usize,
-    to: usize,
-) {
-    // SAFETY: the caller's.
-    unsafe { rows::<S, Applied<'_, U>>(Applied { coefficients, at, rule: PhantomData }, job, from, to) };
 }
 
 /// The taps `from..to` of all blocks of input channels.
@@ -302,27 +213,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let form = learning::input_form(cx, x, &geometry);
     let strides = form.strides(Lengths::of(cx, x).expect("a geometry has maps"), cx.lanes);
     let (x, dy) = (form::have(cx, x, form), form::have(cx, dy, Form::Maps));
-    let result = match update_of(cx, dw) {
-        Some(update) => {
-            cx.done(update);
-            Result::Applied(Target::of(cx, update))
-        }
-        None => Result::Kept(cx.slot(dw)),
-    };
+    let result = WeightResult::of(cx, dw);
     let items = geometry.channels_in.div_ceil(CHANNELS) * geometry.window();
     let work = geometry.work(form::batch(cx));
     let pieces = Pieces::of(items, work);
     let runs = runs(&geometry);
     cx.push(WeightGradient { x, strides, dy, result, w_stride: plain.stride, geometry, runs, work, pieces });
     true
-}
-
-/// The update that is all that reads the gradient `dw`, if nobody will read the weight as it is before.
-fn update_of(cx: &Lowering<'_>, dw: ValueId) -> Option<NodeId> {
-    let update = cx.only_user(dw)?;
-    let node = cx.graph.node(update);
-    let w = node.inputs[0]?;
-    let applies = node.op_name().ends_with("Update") && node.inputs[1] == Some(dw);
-    let alike = applies && cx.layout(w) == cx.layout(dw);
-    (alike && !cx.is_kept(w) && cx.is_read_out(w, update)).then_some(update)
 }
