@@ -1,4 +1,4 @@
-//! Trains the main job's network on all of MNIST and prints the plan and each epoch's time.
+//! Trains the main job's network on all of MNIST and prints the plan, each epoch's time and that of each step.
 //!
 //! `cargo run --release -p engine --example mnist_epoch -- THREADS EPOCHS [LEVEL]`
 
@@ -64,4 +64,9 @@ fn main() {
             hits.count() as f64 / 10_000.0
         );
     }
+    let profile = trainer.profile(feed, &data::epoch_order(1, 0, &train), 100).expect("runs");
+    for step in &profile.steps {
+        println!("{:60} {:8.4} ms", step.name, step.seconds * 1e3);
+    }
+    println!("a training step: {:.4} ms", profile.seconds() * 1e3);
 }

@@ -1,6 +1,8 @@
 //! Convolution, bias, ReLU and 2×2 max pooling in one step: a pooled value is kept as soon as its four candidates
-//! are in registers. Which of them won is kept as two bits per example, for the way back in
+//! are in registers. Which of them won is kept as three bits per example, for the way back in
 //! [`super::conv_pool_gradient`].
+
+use std::ops::Range;
 
 use graph::{Attribute, Node, NodeId};
 
@@ -12,10 +14,13 @@ use super::simd::{Simd, dispatch};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
-/// Elements that hold the winners of one pooled position: two bits per lane, as `u16` words of one vector each.
-/// The room fits the narrowest vectors, of eight lanes.
+/// Who won in each lane of a vector: whether the right candidate is the greater one of the upper row, that of the lower row, and
+/// whether the lower row has the greatest; the last word says nothing.
+pub(crate) type Winners = [u16; 4];
+
+/// Elements that hold the winners of one pooled position. The room fits the narrowest vectors, of eight lanes.
 pub(crate) const fn winner_len(lanes: usize) -> usize {
-    lanes / 8
+    lanes / 8 * (size_of::<Winners>() / size_of::<f32>())
 }
 
 /// Up to so many input channels it pays to compute the four candidates side by side; with more, sums are long enough to be
@@ -59,6 +64,12 @@ impl Maps<'_> {
     pub(crate) fn positions(&self) -> usize {
         self.pooled[0] * self.pooled[1]
     }
+
+    /// Where the winners of a vector of lanes of a pooled position are.
+    #[inline(always)]
+    pub(crate) fn winners_at<S: Simd>(&self, at: usize, lane: usize) -> *mut Winners {
+        self.winners.wrapping_add(at * winner_len(self.lanes)).cast::<Winners>().wrapping_add(lane / S::WIDTH)
+    }
 }
 
 struct Forward {
@@ -100,7 +111,16 @@ impl Step for Forward {
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
+        self.run_all(piece..piece + 1, false, cx);
+    }
+
+    fn stays_together(&self) -> bool {
+        true
+    }
+
+    /// Pieces are output channels. Those of one thread are computed together: they read the same input.
+    fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
+        let range = self.pieces.span(pieces);
         let (from, to) = (range.start, range.end);
         let maps = Maps {
             x: cx.memory.at(self.x),
@@ -163,11 +183,20 @@ unsafe fn forward_row<S: Simd, const C: usize>(
     y: usize,
 ) {
     let candidates = maps.candidates();
+    // SAFETY: the caller's; there is a bias for every channel if there is one.
+    let bias: [S::V; C] = std::array::from_fn(|c| unsafe {
+        S::splat(if bias.is_null() { 0.0 } else { *bias.add(channel + c) })
+    });
     for x in 0..maps.pooled[1] {
         for lane in (0..maps.lanes).step_by(S::WIDTH) {
             // SAFETY: the caller's; the window lies inside of the padded maps.
             unsafe {
                 let input = maps.x.add(maps.corner(y, x) + lane);
+                for c in 0..C {
+                    // The next row's values, which are written then.
+                    let at = (channel + c) * maps.positions() + (y + 1) * maps.pooled[1] + x;
+                    S::prefetch_far(maps.y.wrapping_add(at * maps.lanes + lane));
+                }
                 let mut sums = [[S::splat(0.0); 4]; C];
                 for &(row, place) in maps.taps {
                     let input = input.add(place);
@@ -183,9 +212,8 @@ unsafe fn forward_row<S: Simd, const C: usize>(
                     }
                 }
                 for c in 0..C {
-                    let bias = if bias.is_null() { 0.0 } else { *bias.add(channel + c) };
                     let at = (channel + c) * maps.positions() + y * maps.pooled[1] + x;
-                    keep_winner::<S>(maps, sums[c], bias, at, lane);
+                    keep_winner::<S>(maps, sums[c], bias[c], at, lane);
                 }
             }
         }
@@ -194,25 +222,18 @@ unsafe fn forward_row<S: Simd, const C: usize>(
 
 /// The greatest of four candidates (the first of equal ones), with bias and ReLU, and, if it is asked for, which one it was.
 #[inline(always)]
-unsafe fn keep_winner<S: Simd>(maps: Maps<'_>, sums: [S::V; 4], bias: f32, at: usize, lane: usize) {
+unsafe fn keep_winner<S: Simd>(maps: Maps<'_>, sums: [S::V; 4], bias: S::V, at: usize, lane: usize) {
     // SAFETY: the caller's.
     unsafe {
-        if maps.winners.is_null() {
-            let best = S::max(S::max(sums[0], sums[1]), S::max(sums[2], sums[3]));
-            let best = S::max(S::splat(0.0), S::add(best, S::splat(bias)));
-            S::store(maps.y.add(at * maps.lanes + lane), best);
-            return;
-        }
-        let top_right = S::greater(sums[1], sums[0]);
-        let bottom_right = S::greater(sums[3], sums[2]);
         let (top, bottom) = (S::max(sums[0], sums[1]), S::max(sums[2], sums[3]));
-        let lower = S::greater(bottom, top);
-        let best = S::add(S::max(top, bottom), S::splat(bias));
-        S::store(maps.y.add(at * maps.lanes + lane), S::max(S::splat(0.0), best));
-        let (lower, top_right, bottom_right) = (S::bits(lower), S::bits(top_right), S::bits(bottom_right));
-        let right = (lower & bottom_right) | (!lower & top_right);
-        let words = maps.winners.add(at * winner_len(maps.lanes)).cast::<[u16; 2]>();
-        words.add(lane / S::WIDTH).write([right, lower]);
+        let best = S::max(S::splat(0.0), S::add(S::max(top, bottom), bias));
+        S::store(maps.y.add(at * maps.lanes + lane), best);
+        if !maps.winners.is_null() {
+            let winners = maps.winners_at::<S>(at, lane).cast::<u16>();
+            winners.write(S::bits(S::greater(sums[1], sums[0])));
+            winners.add(1).write(S::bits(S::greater(sums[3], sums[2])));
+            winners.add(2).write(S::bits(S::greater(bottom, top)));
+        }
     }
 }
 

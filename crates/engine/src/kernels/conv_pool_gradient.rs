@@ -93,6 +93,14 @@ struct Result {
     sums: *mut f32,
 }
 
+impl Result {
+    /// A running sum of a channel.
+    #[inline(always)]
+    fn sums_at(&self, channel: usize, index: usize) -> *mut f32 {
+        self.sums.wrapping_add((channel * SUMS + index) * 16)
+    }
+}
+
 #[inline(always)]
 unsafe fn weight_gradient<S: Simd>(maps: Maps<'_>, result: Result, from: usize, to: usize) {
     for (block, taps) in maps.taps.chunks(TAP_BLOCK).enumerate() {
@@ -124,24 +132,23 @@ unsafe fn tap_block<S: Simd, const T: usize>(
 ) {
     // SAFETY: the caller's; the running sums of the channels are the piece's own.
     unsafe {
-        let sums = |channel: usize, index: usize| result.sums.add((channel * SUMS + index) * 16);
+        let sums = |channel, index| result.sums_at(channel, index);
         for channel in from..to {
             for index in 0..=T {
                 S::store(sums(channel, index), S::splat(0.0));
             }
         }
         for y in 0..maps.pooled[0] {
-            for channel in from..to {
-                let mut taps = [S::splat(0.0); T];
-                for (index, tap) in taps.iter_mut().enumerate() {
-                    *tap = S::load(sums(channel, index));
-                }
-                let mut bias = S::load(sums(channel, T));
-                gradient_row::<S, T>(maps, result.dy, block, channel, y, &mut taps, &mut bias);
-                for (index, tap) in taps.iter().enumerate() {
-                    S::store(sums(channel, index), *tap);
-                }
-                S::store(sums(channel, T), bias);
+            let mut channel = from;
+            while channel < to {
+                // Two channels share what they read of the input, where there are registers for both.
+                channel += if S::WIDTH == 16 && channel + 2 <= to {
+                    gradient_row::<S, T, 2>(maps, result, block, channel, y);
+                    2
+                } else {
+                    gradient_row::<S, T, 1>(maps, result, block, channel, y);
+                    1
+                };
             }
         }
         for channel in from..to {
@@ -156,37 +163,79 @@ unsafe fn tap_block<S: Simd, const T: usize>(
     }
 }
 
+/// Adds a row of pooled positions of `C` channels to their running sums.
 #[inline(always)]
-unsafe fn gradient_row<S: Simd, const T: usize>(
+unsafe fn gradient_row<S: Simd, const T: usize, const C: usize>(
     maps: Maps<'_>,
-    dy: *const f32,
+    result: Result,
     block: &[(usize, usize); T],
     channel: usize,
     y: usize,
-    taps: &mut [S::V; T],
-    bias: &mut S::V,
 ) {
-    let candidates = maps.candidates();
-    for x in 0..maps.pooled[1] {
-        let at = channel * maps.positions() + y * maps.pooled[1] + x;
-        for lane in (0..maps.lanes).step_by(S::WIDTH) {
-            // SAFETY: the caller's.
-            unsafe {
-                let output = S::load(maps.y.add(at * maps.lanes + lane));
-                let alive = S::greater(output, S::splat(0.0));
-                if S::bits(alive) == 0 {
-                    continue;
-                }
-                let gradient = S::keep(alive, S::load(dy.add(at * maps.lanes + lane)));
-                *bias = S::add(*bias, gradient);
-                let spread = spread::<S>(maps, gradient, at, lane);
-                let input = maps.x.add(maps.corner(y, x) + lane);
-                for candidate in 0..4 {
-                    let input = input.add(candidates[candidate]);
-                    for tap in 0..T {
-                        taps[tap] =
-                            S::mul_add(spread[candidate], S::load(input.add(block[tap].1)), taps[tap]);
+    let distances = maps.candidates();
+    // As many as the compiler does not know of: all four at once would not fit into the registers.
+    let candidates = &distances[..std::hint::black_box(distances.len())];
+    // SAFETY: the caller's.
+    unsafe {
+        let mut taps: [[S::V; T]; C] =
+            std::array::from_fn(|c| std::array::from_fn(|index| S::load(result.sums_at(channel + c, index))));
+        let mut bias: [S::V; C] = std::array::from_fn(|c| S::load(result.sums_at(channel + c, T)));
+        for x in 0..maps.pooled[1] {
+            for lane in (0..maps.lanes).step_by(S::WIDTH) {
+                let mut spreads = [[S::splat(0.0); 4]; C];
+                let mut alive = [false; C];
+                for c in 0..C {
+                    let at = (channel + c) * maps.positions() + y * maps.pooled[1] + x;
+                    let lanes_alive = S::greater(S::load(maps.y.add(at * maps.lanes + lane)), S::splat(0.0));
+                    alive[c] = S::bits(lanes_alive) != 0;
+                    if alive[c] {
+                        let gradient = S::keep(lanes_alive, S::load(result.dy.add(at * maps.lanes + lane)));
+                        bias[c] = S::add(bias[c], gradient);
+                        spreads[c] = spread::<S>(maps, gradient, at, lane);
                     }
+                }
+                let input = maps.x.add(maps.corner(y, x) + lane);
+                if alive == [true; C] {
+                    add_taps::<S, T, C>(&mut taps, &spreads, input, candidates, block);
+                } else {
+                    for c in (0..C).filter(|&c| alive[c]) {
+                        let (taps, spread) = (&mut taps[c..=c], &spreads[c..=c]);
+                        add_taps::<S, T, 1>(
+                            taps.try_into().expect("one"),
+                            spread.try_into().expect("one"),
+                            input,
+                            candidates,
+                            block,
+                        );
+                    }
+                }
+            }
+        }
+        for c in 0..C {
+            for index in 0..T {
+                S::store(result.sums_at(channel + c, index), taps[c][index]);
+            }
+            S::store(result.sums_at(channel + c, T), bias[c]);
+        }
+    }
+}
+
+/// Adds the products of the candidates' windows of `input` with their shares of the gradient.
+#[inline(always)]
+unsafe fn add_taps<S: Simd, const T: usize, const C: usize>(
+    taps: &mut [[S::V; T]; C],
+    spreads: &[[S::V; 4]; C],
+    input: *const f32,
+    candidates: &[usize],
+    block: &[(usize, usize); T],
+) {
+    for (candidate, &distance) in candidates.iter().enumerate() {
+        for tap in 0..T {
+            // SAFETY: the caller's; the windows lie inside of the padded maps.
+            unsafe {
+                let input = S::load(input.add(distance + block[tap].1));
+                for c in 0..C {
+                    taps[c][tap] = S::mul_add(spreads[c][candidate], input, taps[c][tap]);
                 }
             }
         }
@@ -198,16 +247,15 @@ unsafe fn gradient_row<S: Simd, const T: usize>(
 unsafe fn spread<S: Simd>(maps: Maps<'_>, gradient: S::V, at: usize, lane: usize) -> [S::V; 4] {
     // SAFETY: the caller's.
     unsafe {
-        let words = maps.winners.add(at * winner_len(maps.lanes)).cast::<[u16; 2]>();
-        let [right, lower] = words.add(lane / S::WIDTH).read();
-        let (right, lower) = (S::mask(right), S::mask(lower));
+        let winners = maps.winners_at::<S>(at, lane).cast::<u16>();
+        let [top_right, bottom_right, lower] = [0, 1, 2].map(|index| S::mask(winners.add(index).read()));
         let zero = S::splat(0.0);
         let (bottom, top) = (S::keep(lower, gradient), S::select(lower, zero, gradient));
         [
-            S::select(right, zero, top),
-            S::keep(right, top),
-            S::select(right, zero, bottom),
-            S::keep(right, bottom),
+            S::select(top_right, zero, top),
+            S::keep(top_right, top),
+            S::select(bottom_right, zero, bottom),
+            S::keep(bottom_right, bottom),
         ]
     }
 }
