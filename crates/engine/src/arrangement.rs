@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::kernels::memory::{ALIGNMENT, Slot};
-use crate::program::BufferSpec;
+use crate::program::{BufferSpec, Made};
 use crate::step::{Access, Mode, Part, Step};
 
 /// From which step to which a buffer is needed; `None` where no step touches it.
@@ -131,6 +131,49 @@ pub(crate) fn find_groups(steps: &[Box<dyn Step>], barriers: &[bool]) -> Vec<Ran
     groups
 }
 
+/// Moves steps so that those which [`find_groups`] can compute together follow each other: a step that one thread computes, and
+/// that has nothing to do with the steps before it that are cut alike, goes ahead of them. None passes the step at `turn`, and the
+/// last stays the last.
+pub(crate) fn bring_together(steps: &mut Vec<Box<dyn Step>>, made: &mut Vec<Made>, turn: usize) {
+    let order = order_of(steps, turn);
+    let mut all: Vec<_> = std::mem::take(steps).into_iter().zip(std::mem::take(made)).map(Some).collect();
+    let all = order.into_iter().map(|index| all[index].take().expect("each is named once"));
+    (*steps, *made) = all.unzip();
+}
+
+/// The order that [`bring_together`] brings steps into.
+fn order_of(steps: &[Box<dyn Step>], turn: usize) -> Vec<usize> {
+    let access: Vec<Vec<Access>> = steps.iter().map(|step| step.access()).collect();
+    let touch = |a: usize, b: usize| {
+        let both = access[a].iter().flat_map(|a| access[b].iter().map(move |b| (a, b)));
+        both.into_iter().any(|(a, b)| a.slot == b.slot && (a.mode, b.mode) != (Mode::Read, Mode::Read))
+    };
+    let mut order: Vec<usize> = Vec::with_capacity(steps.len());
+    // Where the steps begin that are cut as the last one is.
+    let mut first = 0;
+    for index in 0..steps.len() {
+        if index == turn {
+            first = index;
+        }
+        if steps[index].pieces().is_serial() && index + 1 < steps.len() {
+            if order[first..].iter().any(|&before| touch(before, index)) {
+                first = order.len();
+            }
+            order.insert(first, index);
+            first += 1;
+            continue;
+        }
+        let alike = order
+            .last()
+            .is_some_and(|&last: &usize| steps[last].pieces().count() == steps[index].pieces().count());
+        if !alike {
+            first = order.len();
+        }
+        order.push(index);
+    }
+    order
+}
+
 fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
     if a.mode == Mode::Read && b.mode == Mode::Read {
         return false;
@@ -209,6 +252,23 @@ mod tests {
         let (_, places) = place(&steps, &buffers);
         let barriers = find_barriers(&steps, &places);
         assert_eq!(find_groups(&steps, &barriers), [0..3, 3..4, 4..5, 5..6]);
+    }
+
+    #[test]
+    fn a_serial_step_goes_ahead_of_steps_that_it_has_nothing_to_do_with() {
+        let (cut, serial) = (Pieces::of(16, usize::MAX), Pieces::serial(1));
+        let [a, b, c] = [0, 1, 2].map(Slot);
+        let steps = vec![
+            fake(&serial, &[Access::write(a)]),
+            fake(&cut, &[Access::read(a), Access::write_own(b, &cut, 4)]),
+            fake(&serial, &[Access::read(a), Access::write(c)]),
+            fake(&cut, &[Access::read_own(b, &cut, 4)]),
+            fake(&serial, &[Access::read(b)]),
+            fake(&serial, &[Access::write(b)]),
+            fake(&cut, &[]),
+        ];
+        assert_eq!(order_of(&steps, usize::MAX), [0, 2, 1, 3, 4, 5, 6]);
+        assert_eq!(order_of(&steps, 2), [0, 1, 2, 4, 3, 5, 6]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use graph::{Graph, Node, NodeId, ValueId};
 use tensor::Tensor;
 
+use crate::arrangement::bring_together;
 use crate::costs::{Algorithm, Choice, Pass};
 use crate::cpu::Level;
 use crate::error::EngineError;
@@ -92,17 +93,20 @@ pub(crate) fn walk<'g>(
             cx.buffers[slot.0 as usize].persistent = true;
         }
     }
+    let turn = cx.turn();
+    bring_together(&mut cx.steps, &mut cx.made, turn);
     Ok(cx)
 }
 
 /// Gives the steps of a lowering memory, and fills in the constants.
 pub(crate) fn finish(cx: Lowering<'_>, level: Level) -> Lowered {
-    let zero_beyond = cx.gradient_slots();
+    let (zero_beyond, way_back) = (cx.gradient_slots(), cx.turn());
     let Lowering {
         graph, slots, layouts, constants, buffers, steps, made, lanes, contents, algorithms, ..
     } = cx;
     let mut program = Program::new(steps, made, &buffers, level);
     program.expect_zero_beyond(lanes, zero_beyond);
+    program.set_way_back(way_back);
     for (slot, numbers) in contents {
         program.memory.get(slot).copy_from_slice(&numbers);
     }
@@ -372,11 +376,10 @@ impl<'g> Lowering<'g> {
 
     /// As [`Lowering::cut`], of a value that need not have memory yet.
     pub(crate) fn cut_of(&self, value: ValueId, count: usize, work: usize) -> Pieces {
-        let even = Pieces::of(count, work);
-        match self.slots[value.0 as usize].and_then(|slot| self.cuts.get(&slot)) {
-            Some(cut) if cut.total() == count && !even.is_serial() && !cut.is_serial() => cut.clone(),
-            _ => even,
-        }
+        let cut = self.slots[value.0 as usize].and_then(|slot| self.cuts.get(&slot));
+        // Little work too: whoever follows the maker's cut waits for nobody.
+        let maker = cut.filter(|cut| cut.total() == count && !cut.is_serial());
+        maker.cloned().unwrap_or_else(|| Pieces::of(count, work))
     }
 
     /// The memory of `value` with zeros around its maps, and whether it was made just now.

@@ -57,6 +57,8 @@ pub(crate) struct Program {
     level: Level,
     /// Number of lanes, and the buffers whose lanes behind the last example have to be zero.
     zero_beyond: (usize, Vec<Slot>),
+    /// The first step that computes a gradient, if one does.
+    way_back: Option<usize>,
     /// How often it was run.
     turns: AtomicUsize,
 }
@@ -82,6 +84,7 @@ impl Program {
             memory,
             level,
             zero_beyond: (1, Vec::new()),
+            way_back: None,
             turns: AtomicUsize::new(0),
         }
     }
@@ -89,6 +92,11 @@ impl Program {
     /// States which buffers of `lanes` lanes hold zeros behind the last example; debug builds check it.
     pub(crate) fn expect_zero_beyond(&mut self, lanes: usize, slots: Vec<Slot>) {
         self.zero_beyond = (lanes, slots);
+    }
+
+    /// States which step is the first that computes a gradient.
+    pub(crate) fn set_way_back(&mut self, first: usize) {
+        self.way_back = Some(first).filter(|&first| first < self.steps.len());
     }
 
     /// Panics if a buffer that `step` has just written holds something else than zeros behind the last example; what
@@ -188,9 +196,14 @@ impl Program {
         }
     }
 
-    /// Computes one batch. The pieces of a step are independent; every other `turn` takes them backwards, so that the weights read last
-    /// are those read next: where they do not fit into a core's cache, a part of them is still there, and going round and round
-    /// would find none.
+    /// Whether a group of steps takes its pieces from the last to the first, for the `turn`-th batch. The pieces of a step are
+    /// independent. The weights read last are those read next: where they do not fit into a core's cache, a part of them is
+    /// still there, and going round and round would find none. Training reads them on the way there and on the way back.
+    fn goes_backwards(&self, group: &Range<usize>, turn: usize) -> bool {
+        self.way_back.map_or(turn % 2 == 1, |way_back| group.start >= way_back)
+    }
+
+    /// Computes one batch.
     fn run_batch(
         &self,
         cx: &Context<'_>,
@@ -206,16 +219,17 @@ impl Program {
             }
             let steps = &self.steps[group.clone()];
             let pieces = steps[0].pieces().of_thread(thread, threads);
+            let backwards = self.goes_backwards(group, turn);
             let mut compute = |pieces: Range<usize>| {
                 for (index, step) in group.clone().zip(steps) {
-                    let compute = || step.run_all(pieces.clone(), turn % 2 == 1, cx);
+                    let compute = || step.run_all(pieces.clone(), backwards, cx);
                     noted.as_mut().map_or_else(compute, |noted| noted.time(index, compute));
                 }
             };
-            match (steps.len(), turn % 2) {
+            match (steps.len(), backwards) {
                 _ if pieces.is_empty() => {}
                 (1, _) => compute(pieces),
-                (_, 0) => pieces.for_each(|piece| compute(piece..piece + 1)),
+                (_, false) => pieces.for_each(|piece| compute(piece..piece + 1)),
                 _ => pieces.rev().for_each(|piece| compute(piece..piece + 1)),
             }
             if cfg!(debug_assertions) && threads == 1 {

@@ -101,6 +101,11 @@ impl Pieces {
         Pieces { bounds: self.bounds.iter().map(|bound| bound * factor).collect() }
     }
 
+    /// Whether pieces begin at multiples of `unit`.
+    pub(crate) fn begin_at(&self, unit: usize) -> bool {
+        self.bounds[..self.count()].iter().all(|bound| bound % unit == 0)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.bounds.len() - 1
     }

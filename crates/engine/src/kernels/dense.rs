@@ -387,7 +387,9 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> bool {
     let pieces = Pieces::of(dense.k, 2 * dense.k * dense.n * USUAL_BATCH);
     let partial = cx.temporary(pieces.count() * dense.n * lanes);
     let (x, w, bias) = (cx.slot(dense.x), cx.slot(dense.w), dense.bias.map(|bias| cx.slot(bias)));
-    let gather = Pieces::of(dense.n, dense.n * lanes * (pieces.count() + 2));
+    // Half of the parts lie in another core's cache: each number takes as long as a few operations.
+    let gather = Pieces::of(dense.n, dense.n * lanes * (pieces.count() + 2) * 4);
+    cx.set_cut(output, gather.clone());
     let parts = pieces.count();
     let sparse = cx.is_fixed_and_finite(dense.w);
     cx.push(Partial { x, w, partial, pieces, n: dense.n, stride: dense.stride, lanes, sparse });

@@ -25,7 +25,7 @@ const COLUMNS: usize = 1024;
 struct Turn {
     dy: Slot,
     columns: Slot,
-    /// Panels.
+    /// Columns, in whole panels.
     pieces: Pieces,
     n: usize,
     lanes: usize,
@@ -41,13 +41,15 @@ impl Step for Turn {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.dy), Access::write_own(self.columns, &self.pieces, PANEL * self.lanes)]
+        vec![
+            Access::read_own(self.dy, &self.pieces, self.lanes),
+            Access::write_own(self.columns, &self.pieces, self.lanes),
+        ]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let lanes = self.lanes;
-        for panel in self.pieces.range(piece) {
-            let first = panel * PANEL;
+        for first in self.pieces.range(piece).step_by(PANEL) {
             let (count, live) = (PANEL.min(self.n - first), lanes);
             // SAFETY: the panel belongs to this piece, and nobody writes `dy` meanwhile.
             unsafe {
@@ -368,10 +370,15 @@ pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> 
     let (k, n, stride) = (way.plain.rows, way.plain.cols, way.plain.stride);
     let columns = cx.temporary(lanes * n.next_multiple_of(PANEL));
     let (x_slot, dy_slot) = (cx.slot(way.x), cx.slot(way.dy));
-    let pieces = Pieces::of(n.div_ceil(PANEL), n * lanes * 4);
+    let pieces = cx.cut(way.dy, n, n * lanes * 4);
+    let panels = || Pieces::of(n.div_ceil(PANEL), n * lanes * 4).scaled(PANEL);
+    let pieces = if pieces.begin_at(PANEL) { pieces } else { panels() };
     cx.push(Turn { dy: dy_slot, columns, pieces, n, lanes });
-    let dx = way.dx(cx).map(|dx| cx.slot(dx));
     let pieces = cx.cut(way.x, k, 4 * k * n * lanes);
+    let dx = way.dx(cx).map(|dx| {
+        cx.set_cut(dx, pieces.clone());
+        cx.slot(dx)
+    });
     cx.push(Backward { x: x_slot, dy: dy_slot, columns, dx, target, pieces, n, stride, lanes });
     way.done(cx);
     true

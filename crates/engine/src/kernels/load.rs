@@ -85,6 +85,20 @@ unsafe fn turn_block<S: Simd>(
     }
 }
 
+/// Asks for the bytes `start..end` of the rows: they lie all over the data set, and it takes long until the first of a line comes.
+#[inline(always)]
+unsafe fn ask_for_rows<S: Simd>(first: *const u8, rows: &[u32], row_bytes: usize, start: usize, end: usize) {
+    for &row in rows {
+        for byte in (start..end + LINE).step_by(LINE) {
+            // SAFETY: a hint reads nothing.
+            unsafe { S::prefetch(first.wrapping_add(row as usize * row_bytes + byte.min(end)).cast()) };
+        }
+    }
+}
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 fn turn<T: Copy>(
     cx: &Context<'_>,
     values: &[T],
@@ -94,6 +108,12 @@ fn turn<T: Copy>(
     number: impl Fn(T) -> f32,
 ) {
     let row_len = cx.batch.feed.row_len;
+    let (level, first, rows) = (cx.level, values.as_ptr().cast::<u8>(), cx.batch.rows);
+    let [row_bytes, start, end] = [row_len, range.start, range.end].map(|count| count * size_of::<T>());
+    // SAFETY: the level is the processor's; what is asked for is not read.
+    unsafe {
+        dispatch!(level => ask_for_rows::<S>(first: *const u8, rows: &[u32], row_bytes: usize, start: usize, end: usize));
+    }
     let mut numbers = [0.0f32; EXAMPLES * FEATURE_BLOCK];
     for block in range.clone().step_by(FEATURE_BLOCK) {
         let features = range.end.min(block + FEATURE_BLOCK) - block;

@@ -32,9 +32,11 @@ pub(crate) trait Simd: Copy + 'static {
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `c - a * b`, rounded once where the processor can.
     unsafe fn mul_sub_from(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    /// `a * b - c`, rounded once where the processor can.
+    unsafe fn mul_less(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// `2^n` for whole numbers from -126 to 127.
     unsafe fn power_of_two(n: Self::V) -> Self::V;
-    /// `1 / a` within an eighth of itself, for positive numbers from `2^-126` to `2^126`: the bits of a number are nearly its
+    /// `1 / a` within 0.0506 of itself, for positive numbers from `2^-126` to `2^126`: the bits of a number are nearly its
     /// logarithm.
     unsafe fn reciprocal_guess(a: Self::V) -> Self::V;
     unsafe fn greater(a: Self::V, b: Self::V) -> Self::M;
@@ -149,6 +151,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn mul_sub_from(a: Eight, b: Eight, c: Eight) -> Eight {
         Eight(std::array::from_fn(|lane| c.0[lane] - a.0[lane] * b.0[lane]))
+    }
+    #[inline(always)]
+    unsafe fn mul_less(a: Eight, b: Eight, c: Eight) -> Eight {
+        Eight(std::array::from_fn(|lane| a.0[lane] * b.0[lane] - c.0[lane]))
     }
     #[inline(always)]
     unsafe fn power_of_two(n: Eight) -> Eight {

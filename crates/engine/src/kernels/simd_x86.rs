@@ -37,6 +37,7 @@ impl Simd for Avx2 {
         sqrt(a) => _mm256_sqrt_ps;
         mul_add(a, b, c) => _mm256_fmadd_ps;
         mul_sub_from(a, b, c) => _mm256_fnmadd_ps;
+        mul_less(a, b, c) => _mm256_fmsub_ps;
     }
     #[inline(always)]
     unsafe fn prefetch(from: *const f32) {
@@ -160,6 +161,7 @@ impl Simd for Avx512 {
         sqrt(a) => _mm512_sqrt_ps;
         mul_add(a, b, c) => _mm512_fmadd_ps;
         mul_sub_from(a, b, c) => _mm512_fnmadd_ps;
+        mul_less(a, b, c) => _mm512_fmsub_ps;
     }
     #[inline(always)]
     unsafe fn prefetch(from: *const f32) {

@@ -318,8 +318,9 @@ impl<const PENALTY: bool> Rule for Adam<PENALTY> {
             let g = if PENALTY { penalise::<S>(c, at, offset, S::load(at.weight.add(offset)), g) } else { g };
             let m = S::mul(S::splat(1.0 - c.beta1), g);
             let m = S::mul_add(S::splat(c.beta1), S::load(at.moments[0].add(offset)), m);
-            let v = S::mul(S::mul(S::splat(1.0 - c.beta2), g), g);
-            let v = S::mul_add(S::splat(c.beta2), S::load(at.moments[1].add(offset)), v);
+            // `v + (1 - beta2) (g^2 - v)`; never below zero, as `g^2 - v` is at least `-v`.
+            let v = S::load(at.moments[1].add(offset));
+            let v = S::mul_add(S::splat(1.0 - c.beta2), S::mul_less(g, g, v), v);
             S::store(at.moments[0].add(offset), m);
             S::store(at.moments[1].add(offset), v);
             [m, v]
@@ -338,18 +339,16 @@ impl<const PENALTY: bool> Rule for Adam<PENALTY> {
     }
 }
 
-/// `a / b` for `b` from `2^-126` to `2^126`, within two units of the last place where the processor rounds products and sums
-/// once: Newton's iteration `r <- r + r (1 - b r)` twice, then one step on the quotient itself. The divider is busy with square
-/// roots meanwhile.
+/// `a / b` for `b` from `2^-126` to `2^126`, within one unit of the last place where the processor rounds products and sums once:
+/// with `e = 1 - b r` the third-order step `r <- r + r (e + e^2)` from a guess, then a step of Newton's iteration on the quotient
+/// itself. The divider is busy with square roots meanwhile.
 #[inline(always)]
 unsafe fn quotient<S: Simd>(a: S::V, b: S::V) -> S::V {
     // SAFETY: the caller is compiled for the instruction set.
     unsafe {
-        let one = S::splat(1.0);
-        let mut r = S::reciprocal_guess(b);
-        for _ in 0..2 {
-            r = S::mul_add(S::mul_sub_from(b, r, one), r, r);
-        }
+        let r = S::reciprocal_guess(b);
+        let e = S::mul_sub_from(b, r, S::splat(1.0));
+        let r = S::mul_add(r, S::mul_add(e, e, e), r);
         let q = S::mul(a, r);
         S::mul_add(S::mul_sub_from(b, q, a), r, q)
     }
