@@ -4,8 +4,9 @@
 use std::mem::MaybeUninit;
 
 use super::dense::Shape;
+use super::nonzero::{Place, list_nonzero};
 use super::simd::Simd;
-use super::tile::{lane_blocks, place, products_beside, row_blocks, zero};
+use super::tile::{lane_blocks, place, products_at, products_beside, row_blocks, zero};
 
 /// Columns of the weight that are worked on together, so that their sums stay in the second-level cache; rows of memory as
 /// long as that are fetched well ahead by the processor itself.
@@ -17,7 +18,8 @@ const WIDE_ROWS: usize = 16;
 /// Lanes that are worked on together.
 const LANES: usize = 32;
 
-/// `y[n][lane] = sum over k < rows of w[k][n] x[k][lane]`, the products in the order of `k`.
+/// `y[n][lane] = sum over k < rows of w[k][n] x[k][lane]`, the products in the order of `k`; those with an `x` that is zero in all
+/// lanes are left out.
 ///
 /// # Safety
 ///
@@ -36,6 +38,13 @@ pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32,
             for block in (0..rows).step_by(block_rows) {
                 let steps = block_rows.min(rows - block);
                 let (w, x) = (w.add(block * stride), x.add(block * lanes));
+                let mut places = [[0; 2]; ROWS];
+                let count = list_nonzero::<S>(x, lanes, stride, &mut places[..steps]);
+                let places = &mut places[..count];
+                if lanes > LANES {
+                    places.iter_mut().for_each(|place| place[1] = place[1] / lanes as u32 * LANES as u32);
+                }
+                let places = if count < steps { Some(&*places) } else { None };
                 lane_blocks!(S, lanes, lane, J => {
                     let mut x = (x.add(lane), lanes);
                     if lanes > LANES {
@@ -45,7 +54,7 @@ pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32,
                     }
                     row_blocks!(tall S, columns, end, column, R => {
                         let y = y.add(column * lanes + lane);
-                        tile::<S, R, J>((w.add(column), stride), column, x, steps, (y, lanes))
+                        tile::<S, R, J>((w.add(column), stride), column, x, (steps, places), (y, lanes))
                     });
                 });
             }
@@ -66,13 +75,13 @@ unsafe fn side_by_side<S: Simd, const J: usize>(x: *const f32, lanes: usize, to:
     }
 }
 
-/// Adds the products of a block of rows to `R` outputs.
+/// Adds the products of a block of rows to `R` outputs; of the rows at `places`, if not all count.
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const J: usize>(
     (w, stride): (*const f32, usize),
     column: usize,
     x: (*const f32, usize),
-    steps: usize,
+    (steps, places): (usize, Option<&[Place]>),
     (y, lanes): (*mut f32, usize),
 ) {
     // SAFETY: the caller's; what is asked for is not read.
@@ -86,10 +95,16 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
                 sums[r][j] = S::load(y.add(r * lanes + j * S::WIDTH));
             }
         }
-        products_beside::<S, R, J>(&mut sums, (w, 1, stride), x, steps, |step| {
-            let index = inside * steps + step * R;
-            S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(index, stride)));
-        });
+        let ask = |index: usize| {
+            S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(inside * steps + index, stride)));
+        };
+        match places {
+            Some(places) => {
+                let each = (R * steps) / places.len().max(1);
+                products_at::<S, R, J>(&mut sums, (w, 1), x.0, places, |step| ask(step * each));
+            }
+            None => products_beside::<S, R, J>(&mut sums, (w, 1, stride), x, steps, |step| ask(step * R)),
+        }
         for r in 0..R {
             for j in 0..J {
                 S::store(y.add(r * lanes + j * S::WIDTH), sums[r][j]);

@@ -38,6 +38,7 @@ pub(crate) mod loss;
 pub(crate) mod max_pool;
 pub(crate) mod max_pool_gradient;
 pub(crate) mod memory;
+pub(crate) mod nonzero;
 pub(crate) mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool_windows;

@@ -1,6 +1,7 @@
 //! The one inner loop behind dense layers, convolutions and their gradients: a tile of `R` rows by `J` vectors
 //! of accumulators, fed by one broadcast number per row and one vector per column each step.
 
+use super::nonzero::Place;
 use super::simd::Simd;
 
 /// A tile of accumulators.
@@ -126,6 +127,30 @@ unsafe fn in_groups<S: Simd, const R: usize, const J: usize, const G: usize>(
         // SAFETY: the caller's.
         unsafe { outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x) };
         (a, x) = (a.wrapping_add(a_step), x.wrapping_add(x_step));
+    }
+}
+
+/// `tile[r][j] += sum over places of a[r * a_row + place[0]] * x[place[1] + j * WIDTH ..]`; does `beside` with the number of the place
+/// before each.
+///
+/// # Safety
+///
+/// All those elements can be read.
+#[inline(always)]
+pub(crate) unsafe fn products_at<S: Simd, const R: usize, const J: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    (a, a_row): (*const f32, usize),
+    x: *const f32,
+    places: &[Place],
+    mut beside: impl FnMut(usize),
+) {
+    for (step, &[in_a, in_x]) in places.iter().enumerate() {
+        beside(step);
+        // SAFETY: the caller's.
+        unsafe {
+            let a = a.add(in_a as usize);
+            outer_product::<S, R, J>(tile, |row| *a.add(row * a_row), x.add(in_x as usize));
+        }
     }
 }
 

@@ -113,6 +113,24 @@ fn weights_that_lie_transposed() {
     check("transposed", network, Loss::CrossEntropy, &OPTIMIZERS, [0.0, 0.01]);
 }
 
+/// Units that are zero for all examples of a batch: single ones and all of a block, before layers of several widths.
+#[test]
+fn dense_layers_behind_units_that_are_off() {
+    let network = || {
+        let (mut model, x) = Model::new(&[5]);
+        let mut x = model.dense(x, 5, 90);
+        for (from, to) in [(90, 70), (70, 1070)] {
+            let on = (0..from).map(|unit| f32::from(unit < 32 && unit % 3 > 0 || unit >= 64)).collect();
+            let on = model.graph.constant("on", Tensor::new([1, from], on));
+            x = model.op("Relu", &[x], &[]);
+            x = model.op("Mul", &[x, on], &[]);
+            x = model.dense(x, from, to);
+        }
+        model.scores(x, 1070)
+    };
+    check("off", network, Loss::CrossEntropy, &[OPTIMIZERS[1], ADAM], [0.0, 0.0]);
+}
+
 /// Wider than what the kernels work on together, and no multiple of it.
 #[test]
 fn wide_dense_layers() {

@@ -1,0 +1,33 @@
+//! Which rows of numbers are not zero in all lanes. What is multiplied by zeros only adds nothing to a sum of finite numbers, so
+//! dense layers leave it out: of the units behind a ReLU many are off for all examples of a batch.
+
+use super::simd::Simd;
+
+/// Where the factors of a product are: their distance in the one matrix and in the other.
+pub(super) type Place = [u32; 2];
+
+/// Lists the places of those of the first `to.len()` rows that are not zero: row `r` has the factors at `r * step` of the other
+/// matrix. Returns how many there are.
+///
+/// # Safety
+///
+/// The rows of `lanes` numbers can be read; they are whole vectors.
+#[inline(always)]
+pub(super) unsafe fn list_nonzero<S: Simd>(
+    rows: *const f32,
+    lanes: usize,
+    step: usize,
+    to: &mut [Place],
+) -> usize {
+    let mut count = 0;
+    for row in 0..to.len() {
+        to[count] = [(row * step) as u32, (row * lanes) as u32];
+        let is_zero = (0..lanes).step_by(S::WIDTH).all(|lane| {
+            // SAFETY: the caller's.
+            let zeros = unsafe { S::bits(S::equal(S::load(rows.add(row * lanes + lane)), S::splat(0.0))) };
+            zeros.count_ones() as usize == S::WIDTH
+        });
+        count += usize::from(!is_zero);
+    }
+    count
+}
