@@ -216,11 +216,11 @@ fn is_whole(geometry: &Geometry, lanes: usize) -> bool {
 
 /// Which part of a sum is added.
 #[derive(Clone, Copy)]
-pub(super) struct Part {
+struct Part {
     /// Nothing was added before.
-    pub(super) first: bool,
+    first: bool,
     /// Nothing will be added.
-    pub(super) last: bool,
+    last: bool,
 }
 
 /// Where a few positions of a tap lie: their distance in `x`, and in the panels of a block.
@@ -396,7 +396,7 @@ unsafe fn sum_columns<S: Simd, K: Sink, const R: usize, const J: usize>(
         for r in 0..R {
             for j in 0..J {
                 let at = at(r, j);
-                let partial = data.partial.add(at);
+                let partial = data.partial.wrapping_add(at);
                 let before = if part.first { S::splat(0.0) } else { S::load(partial) };
                 let value = S::add(before, tile[r][j]);
                 if part.last {

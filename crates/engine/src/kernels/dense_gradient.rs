@@ -9,7 +9,7 @@ use super::conv_weight_gradient::{PANEL, panel_of};
 use super::dense::{Shape, flag, plain_product};
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, place, products_beside, row_blocks, steps_between, zero};
+use super::tile::{lane_blocks, load, place, products_beside, row_blocks, steps_between, store, zero};
 use super::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
@@ -238,11 +238,7 @@ unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
         let dx = data.dx.add(row * lanes + lane);
         let mut tile = zero::<S, R, J>();
         if columns.start > 0 {
-            for r in 0..R {
-                for j in 0..J {
-                    tile[r][j] = S::load(dx.add(r * lanes + j * S::WIDTH));
-                }
-            }
+            tile = load::<S, R, J>(dx, lanes);
         }
         // The weights of the next rows, as many of a row's as there are rows with every step.
         let ahead = at.weight.wrapping_add((row + R) * stride + columns.start);
@@ -251,11 +247,7 @@ unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
         products_beside::<S, R, J>(&mut tile, (w, stride, 1), (dy, lanes), columns.len(), |step| {
             S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(step * R, stride)));
         });
-        for r in 0..R {
-            for j in 0..J {
-                S::store(dx.add(r * lanes + j * S::WIDTH), tile[r][j]);
-            }
-        }
+        store::<S, R, J>(&tile, dx, lanes);
     }
 }
 

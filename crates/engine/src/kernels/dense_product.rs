@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use super::dense::Shape;
 use super::nonzero::{Place, list_nonzero};
 use super::simd::Simd;
-use super::tile::{lane_blocks, place, products_at, products_beside, row_blocks, zero};
+use super::tile::{lane_blocks, load, place, products_at, products_beside, row_blocks, store};
 
 /// Columns of the weight that are worked on together, so that their sums stay in the second-level cache; rows of memory as
 /// long as that are fetched well ahead by the processor itself.
@@ -89,12 +89,7 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
         // The next block of rows, row by row: memory gives neighbours faster.
         let inside = column % COLUMNS;
         let ahead = w.wrapping_add(steps * stride).wrapping_sub(inside);
-        let mut sums = zero::<S, R, J>();
-        for r in 0..R {
-            for j in 0..J {
-                sums[r][j] = S::load(y.add(r * lanes + j * S::WIDTH));
-            }
-        }
+        let mut sums = load::<S, R, J>(y, lanes);
         let ask = |index: usize| {
             S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(inside * steps + index, stride)));
         };
@@ -105,10 +100,6 @@ unsafe fn tile<S: Simd, const R: usize, const J: usize>(
             }
             None => products_beside::<S, R, J>(&mut sums, (w, 1, stride), x, steps, |step| ask(step * R)),
         }
-        for r in 0..R {
-            for j in 0..J {
-                S::store(y.add(r * lanes + j * S::WIDTH), sums[r][j]);
-            }
-        }
+        store::<S, R, J>(&sums, y, lanes);
     }
 }

@@ -14,6 +14,47 @@ pub(crate) unsafe fn zero<S: Simd, const R: usize, const J: usize>() -> Tile<S::
     unsafe { [[S::splat(0.0); J]; R] }
 }
 
+/// The tile whose rows lie `row` elements apart from `from` on.
+///
+/// # Safety
+///
+/// They can be read.
+#[inline(always)]
+pub(crate) unsafe fn load<S: Simd, const R: usize, const J: usize>(
+    from: *const f32,
+    row: usize,
+) -> Tile<S::V, R, J> {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut tile = zero::<S, R, J>();
+        for r in 0..R {
+            for j in 0..J {
+                tile[r][j] = S::load(from.add(r * row + j * S::WIDTH));
+            }
+        }
+        tile
+    }
+}
+
+/// Puts a tile where [`load`] finds it.
+///
+/// # Safety
+///
+/// Its rows can be written.
+#[inline(always)]
+pub(crate) unsafe fn store<S: Simd, const R: usize, const J: usize>(
+    tile: &Tile<S::V, R, J>,
+    to: *mut f32,
+    row: usize,
+) {
+    for r in 0..R {
+        for j in 0..J {
+            // SAFETY: the caller's.
+            unsafe { S::store(to.add(r * row + j * S::WIDTH), tile[r][j]) };
+        }
+    }
+}
+
 /// `tile[r][j] += a(r) * x[j * WIDTH ..]`: whichever of rows and columns are fewer stay in registers meanwhile.
 ///
 /// # Safety

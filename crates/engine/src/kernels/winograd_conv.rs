@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::memory::Slot;
 use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, products, products_ahead, row_blocks, zero};
+use super::tile::{lane_blocks, load, products, products_ahead, row_blocks, store, zero};
 use super::winograd::{APART, Tiles, Transformed, Transforms, Two, mirrored};
 use super::winograd_four::Four;
 use crate::lower::Lowering;
@@ -245,14 +245,10 @@ unsafe fn multiply<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize,
                     let v = data.room.add(data.inputs(product, tile, lanes) + channel * lanes).cast_const();
                     let m = data.room.add(data.sums::<N>(product, tile, lanes));
                     row_blocks!(S, 0, made, row, R => {
-                        let mut sums = zero::<S, R, J>();
                         let m = m.add(row * lanes);
+                        let mut sums = zero::<S, R, J>();
                         if channel > 0 {
-                            for r in 0..R {
-                                for j in 0..J {
-                                    sums[r][j] = S::load(m.add(r * lanes + j * S::WIDTH));
-                                }
-                            }
+                            sums = load::<S, R, J>(m, lanes);
                         }
                         let stride = data.shape.stride;
                         if data.backward {
@@ -262,11 +258,7 @@ unsafe fn multiply<S: Simd, T: Transforms<N, M>, const N: usize, const M: usize,
                             let u = u.add(channel * stride + row);
                             products_ahead::<S, R, J>(&mut sums, u, stride, v, lanes, steps);
                         }
-                        for r in 0..R {
-                            for j in 0..J {
-                                S::store(m.add(r * lanes + j * S::WIDTH), sums[r][j]);
-                            }
-                        }
+                        store::<S, R, J>(&sums, m, lanes);
                     });
                 }
             }
