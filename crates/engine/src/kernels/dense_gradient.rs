@@ -151,11 +151,11 @@ unsafe fn backward<S: Simd, U: Rule>(
                 if !data.dx.is_null() {
                     let inside = columns..last.min(shape.n);
                     lane_blocks!(S, shape.lanes, lane, J => row_blocks!(S, block, end, row, R => {
-                        input_gradient::<S, R, J>(at, data, (row, lane), inside.clone(), shape)
+                        input_gradient::<S, R, J>(at, data, (row, to, lane), inside.clone(), shape)
                     }));
                 }
                 row_blocks!(S, block, end, row, R => lane_blocks!(S, last - columns, column, J => {
-                    weight_gradient::<S, U, R, J>(c, at, data, (row, columns + column), shape, &mut waiting)
+                    weight_gradient::<S, U, R, J>(c, at, data, (row, to, columns + column), shape, &mut waiting)
                 }));
             }
         }
@@ -223,12 +223,19 @@ impl<S: Simd> Waiting<S> {
     }
 }
 
+/// The rows behind the `R` from `row` on that are asked for: inside of the piece, which ends at `to`, since another thread may be
+/// changing those behind it.
+#[inline(always)]
+fn next_rows<const R: usize>(row: usize, to: usize) -> usize {
+    (row + R).min(to - R)
+}
+
 /// `dx[row ..][lane ..] += sum over the columns of w[row ..][column] dy[column][lane ..]`; the first columns overwrite it.
 #[inline(always)]
 unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
     at: Pointers,
     data: BackwardData,
-    (row, lane): (usize, usize),
+    (row, to, lane): (usize, usize, usize),
     columns: Range<usize>,
     shape: Shape,
 ) {
@@ -241,7 +248,7 @@ unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
             tile = load::<S, R, J>(dx, lanes);
         }
         // The weights of the next rows, as many of a row's as there are rows with every step.
-        let ahead = at.weight.wrapping_add((row + R) * stride + columns.start);
+        let ahead = at.weight.wrapping_add(next_rows::<R>(row, to) * stride + columns.start);
         let w = at.weight.add(row * stride + columns.start).cast_const();
         let dy = data.dy.add(columns.start * lanes + lane);
         products_beside::<S, R, J>(&mut tile, (w, stride, 1), (dy, lanes), columns.len(), |step| {
@@ -257,7 +264,7 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
     c: &Coefficients,
     at: Pointers,
     data: BackwardData,
-    (row, column): (usize, usize),
+    (row, to, column): (usize, usize, usize),
     shape: Shape,
     waiting: &mut Waiting<S>,
 ) {
@@ -270,7 +277,7 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
         let x = data.x.add(row * lanes);
         // The moments of the next rows, for the tile's share of the steps.
         let inside = column % COLUMNS;
-        let first = (row + R) * stride + column - inside + place::<COLUMNS>(inside * R, stride);
+        let first = next_rows::<R>(row, to) * stride + column - inside + place::<COLUMNS>(inside * R, stride);
         let mut ahead = at.moments.map(|moment| moment.wrapping_add(first));
         let each = (R * J * S::WIDTH * steps_between(R)).div_ceil(lanes);
         let mut rooted = 0;

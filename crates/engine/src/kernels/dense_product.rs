@@ -12,7 +12,7 @@ use super::tile::{lane_blocks, load, place, products_at, products_beside, row_bl
 /// long as that are fetched well ahead by the processor itself.
 const COLUMNS: usize = 1024;
 /// Rows of the weight that are worked on together.
-const ROWS: usize = 32;
+const ROWS: usize = 104;
 /// The same for a weight that is wider than [`COLUMNS`].
 const WIDE_ROWS: usize = 16;
 /// Lanes that are worked on together.
@@ -30,6 +30,7 @@ pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32,
     let mut copies = [MaybeUninit::<f32>::uninit(); ROWS * LANES];
     let copies: *mut f32 = copies.as_mut_ptr().cast();
     let block_rows = if n > COLUMNS { WIDE_ROWS } else { ROWS };
+    let block_rows = rows.div_ceil(rows.div_ceil(block_rows).max(1)).max(1);
     // SAFETY: the caller's; blocks stay inside of `rows`, `n` and `lanes`.
     unsafe {
         std::slice::from_raw_parts_mut(y, n * lanes).fill(0.0);
@@ -37,6 +38,8 @@ pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32,
             let end = n.min(columns + COLUMNS);
             for block in (0..rows).step_by(block_rows) {
                 let steps = block_rows.min(rows - block);
+                // The next block of rows, inside of the piece: what lies behind it another thread may be changing.
+                let next = w.add((block + steps).min(rows - steps) * stride + columns);
                 let (w, x) = (w.add(block * stride), x.add(block * lanes));
                 let mut places = [[0; 2]; ROWS];
                 let count = list_nonzero::<S>(x, lanes, stride, &mut places[..steps]);
@@ -54,7 +57,8 @@ pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32,
                     }
                     row_blocks!(tall S, columns, end, column, R => {
                         let y = y.add(column * lanes + lane);
-                        tile::<S, R, J>((w.add(column), stride), column, x, (steps, places), (y, lanes))
+                        let ahead = (next, (column - columns) * steps);
+                        tile::<S, R, J>((w.add(column), stride), ahead, x, (steps, places), (y, lanes))
                     });
                 });
             }
@@ -75,23 +79,22 @@ unsafe fn side_by_side<S: Simd, const J: usize>(x: *const f32, lanes: usize, to:
     }
 }
 
-/// Adds the products of a block of rows to `R` outputs; of the rows at `places`, if not all count.
+/// Adds the products of a block of rows to `R` outputs; of the rows at `places`, if not all count. Asks for its share of the
+/// next block, which begins at `next`: `asked` numbers of it have been asked for.
 #[inline(always)]
 unsafe fn tile<S: Simd, const R: usize, const J: usize>(
     (w, stride): (*const f32, usize),
-    column: usize,
+    (next, asked): (*const f32, usize),
     x: (*const f32, usize),
     (steps, places): (usize, Option<&[Place]>),
     (y, lanes): (*mut f32, usize),
 ) {
     // SAFETY: the caller's; what is asked for is not read.
     unsafe {
-        // The next block of rows, row by row: memory gives neighbours faster.
-        let inside = column % COLUMNS;
-        let ahead = w.wrapping_add(steps * stride).wrapping_sub(inside);
         let mut sums = load::<S, R, J>(y, lanes);
+        // Row by row: memory gives neighbours faster.
         let ask = |index: usize| {
-            S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(inside * steps + index, stride)));
+            S::prefetch_far(next.wrapping_add(place::<COLUMNS>(asked + index, stride)));
         };
         match places {
             Some(places) => {
