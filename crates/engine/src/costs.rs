@@ -179,6 +179,8 @@ impl Convolutions {
             return Algorithm::Direct;
         }
         match self {
+            // Of maps as small as a tile the direct sum has no more products: most taps lie outside.
+            Convolutions::Cheapest(_) if 16 * geometry.tiles(2) >= geometry.products() => Algorithm::Direct,
             Convolutions::Cheapest(costs) => {
                 let time = |algorithm| costs.time(algorithm, geometry, pass, batch);
                 match time(Algorithm::Winograd2x2) < WORTH * time(Algorithm::Direct) {
@@ -224,6 +226,7 @@ mod tests {
         let wide = [(64, 56), (64, 16), (64, 8), (64, 7), (128, 4), (256, 5), (512, 7), (512, 4)];
         assert_eq!(chosen(Pass::Maps, 32, &wide), [true; 8]);
         assert_eq!(chosen(Pass::Maps, 32, &[(8, 28), (3, 32), (512, 2)]), [false; 3]);
+        assert_eq!(chosen(Pass::Maps, 256, &[(512, 2), (512, 3), (512, 4)]), [false, false, true]);
         // The weight's gradient goes through all transformed weights however small the maps.
         assert_eq!(chosen(Pass::Weight, 32, &[(64, 56), (256, 14), (512, 7), (256, 4), (512, 4)]), [true; 5]);
         assert_eq!(chosen(Pass::Weight, 32, &[(256, 3), (512, 2)]), [false; 2]);
