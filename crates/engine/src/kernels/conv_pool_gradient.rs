@@ -132,10 +132,9 @@ unsafe fn tap_block<S: Simd, const T: usize>(
 ) {
     // SAFETY: the caller's; the running sums of the channels are the piece's own.
     unsafe {
-        let sums = |channel, index| result.sums_at(channel, index);
         for channel in from..to {
             for index in 0..=T {
-                S::store(sums(channel, index), S::splat(0.0));
+                S::store(result.sums_at(channel, index), S::splat(0.0));
             }
         }
         for y in 0..maps.pooled[0] {
@@ -154,10 +153,10 @@ unsafe fn tap_block<S: Simd, const T: usize>(
         for channel in from..to {
             for index in 0..T {
                 *result.dw.add(block[index].0 * result.w_stride + channel) =
-                    S::sum(S::load(sums(channel, index)));
+                    S::sum(S::load(result.sums_at(channel, index)));
             }
             if with_bias && !result.db.is_null() {
-                *result.db.add(channel) = S::sum(S::load(sums(channel, T)));
+                *result.db.add(channel) = S::sum(S::load(result.sums_at(channel, T)));
             }
         }
     }

@@ -13,6 +13,7 @@ use super::tile::{lane_blocks, load, place, products_beside, row_blocks, steps_b
 use super::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
+use crate::survey::is_update;
 
 /// Rows whose input gradient is computed before their weight gradient, so that the weight is still in the first-level cache.
 const ROWS: usize = 24;
@@ -391,8 +392,7 @@ fn weight_gradient_of(cx: &Lowering<'_>, id: NodeId, node: &Node) -> Option<(Nod
     let update_of = |node: NodeId| {
         let user = cx.only_user(cx.graph.node(node).outputs[0])?;
         let update = cx.graph.node(user);
-        (update.op_name().ends_with("Update") && update.inputs[1] == Some(cx.graph.node(node).outputs[0]))
-            .then_some(user)
+        (is_update(update) && update.inputs[1] == Some(cx.graph.node(node).outputs[0])).then_some(user)
     };
     if flag(node, "transA") {
         return Some((id, update_of(id)?));

@@ -42,12 +42,8 @@ pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32,
                 let next = w.add((block + steps).min(rows - steps) * stride + columns);
                 let (w, x) = (w.add(block * stride), x.add(block * lanes));
                 let mut places = [[0; 2]; ROWS];
-                let count = list_nonzero::<S>(x, lanes, stride, &mut places[..steps]);
-                let places = &mut places[..count];
-                if lanes > LANES {
-                    places.iter_mut().for_each(|place| place[1] = place[1] / lanes as u32 * LANES as u32);
-                }
-                let places = if count < steps { Some(&*places) } else { None };
+                let count = list_nonzero::<S>(x, lanes, [stride, lanes.min(LANES)], &mut places[..steps]);
+                let places = if count < steps { Some(&places[..count]) } else { None };
                 lane_blocks!(S, lanes, lane, J => {
                     let mut x = (x.add(lane), lanes);
                     if lanes > LANES {

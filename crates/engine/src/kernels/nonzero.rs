@@ -6,8 +6,8 @@ use super::simd::Simd;
 /// Where the factors of a product are: their distance in the one matrix and in the other.
 pub(super) type Place = [u32; 2];
 
-/// Lists the places of those of the first `to.len()` rows that are not zero: row `r` has the factors at `r * step` of the other
-/// matrix. Returns how many there are.
+/// Lists the places of those of the first `to.len()` rows that are not zero: the factors of row `r` are at `r * step[0]` of the other
+/// matrix and will be read at `r * step[1]` of this one. Returns how many there are.
 ///
 /// # Safety
 ///
@@ -16,12 +16,12 @@ pub(super) type Place = [u32; 2];
 pub(super) unsafe fn list_nonzero<S: Simd>(
     rows: *const f32,
     lanes: usize,
-    step: usize,
+    step: [usize; 2],
     to: &mut [Place],
 ) -> usize {
     let mut count = 0;
     for row in 0..to.len() {
-        to[count] = [(row * step) as u32, (row * lanes) as u32];
+        to[count] = step.map(|step| (row * step) as u32);
         let is_zero = (0..lanes).step_by(S::WIDTH).all(|lane| {
             // SAFETY: the caller's.
             let zeros = unsafe { S::bits(S::equal(S::load(rows.add(row * lanes + lane)), S::splat(0.0))) };

@@ -10,6 +10,7 @@ use super::simd::Simd;
 use super::update::{Coefficients, Pointers, Rule, Target};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces};
+use crate::survey::is_update;
 
 /// What becomes of a weight's gradient.
 pub(super) enum WeightResult {
@@ -23,7 +24,7 @@ impl WeightResult {
     pub(super) fn of(cx: &mut Lowering<'_>, dw: ValueId) -> Self {
         let user = cx.only_user(dw).filter(|&user| {
             let node = cx.graph.node(user);
-            let applies = node.op_name().ends_with("Update") && node.inputs[1] == Some(dw);
+            let applies = is_update(node) && node.inputs[1] == Some(dw);
             let weight = node.inputs[0].filter(|_| applies);
             weight.is_some_and(|w| cx.layout(w) == cx.layout(dw) && !cx.is_kept(w) && cx.is_read_out(w, user))
         });
