@@ -71,9 +71,8 @@ pub(crate) fn walk<'g>(
     cx.choice = choice;
     cx.fixed = constants == Constants::Fixed;
     kernels::few::enable(&mut cx, batch);
-    if !kernels::few::lower_input(&mut cx) {
-        kernels::load::lower_inputs(&mut cx);
-    }
+    let loaded = kernels::few::lower_input(&mut cx);
+    kernels::load::lower_inputs(&mut cx, loaded);
     cx.again.memories = memories.cloned();
     cx.again.loaded = cx.buffers.len();
     for (id, _) in graph.nodes() {

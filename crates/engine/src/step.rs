@@ -101,6 +101,12 @@ impl Pieces {
         Pieces { bounds: self.bounds.iter().map(|bound| bound * factor).collect() }
     }
 
+    /// The same cut of blocks of `size` items, at whose multiples the pieces begin and end.
+    pub(crate) fn per(&self, size: usize) -> Self {
+        debug_assert!(self.bounds.iter().all(|bound| bound % size == 0), "pieces are whole blocks");
+        Pieces { bounds: self.bounds.iter().map(|bound| bound / size).collect() }
+    }
+
     /// Whether pieces begin at multiples of `unit`.
     pub(crate) fn begin_at(&self, unit: usize) -> bool {
         self.bounds[..self.count()].iter().all(|bound| bound % unit == 0)

@@ -209,12 +209,12 @@ impl Step for LoadTeacher {
     }
 }
 
-/// Adds the loading steps: the graph's first input is the example, its second, if there is one, the target, its third
-/// a teacher's scores.
-pub(crate) fn lower_inputs(cx: &mut Lowering<'_>) {
+/// Adds the loading steps: the graph's first input is the example (unless it is `loaded` already), its second, if there is one,
+/// the target, its third a teacher's scores.
+pub(crate) fn lower_inputs(cx: &mut Lowering<'_>, loaded: bool) {
     let inputs: Vec<ValueId> = cx.graph.inputs.iter().copied().filter(|&input| cx.is_lanes(input)).collect();
     let lanes = cx.lanes;
-    if let Some(&input) = inputs.first() {
+    if let Some(&input) = inputs.first().filter(|_| !loaded) {
         let features = cx.features(input).expect("has lanes");
         let x = cx.slot(input);
         let pieces = Pieces::of(features, features * lanes * 16);

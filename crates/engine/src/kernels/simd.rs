@@ -84,6 +84,32 @@ pub(crate) trait Simd: Copy + 'static {
         }
     }
 
+    /// `totals[row] =` the [`Simd::sum`] of each of `count` rows: turned, they are sums of vectors.
+    ///
+    /// # Safety
+    ///
+    /// Rows and totals can be read and written up to whole squares of `WIDTH`.
+    #[inline(always)]
+    unsafe fn sum_rows(rows: *const [f32; SUMMED], count: usize, totals: *mut f32) {
+        let mut turned = [[0.0f32; SUMMED]; SUMMED];
+        let columns = turned.as_mut_ptr().cast::<f32>();
+        for first in (0..count).step_by(Self::WIDTH) {
+            // SAFETY: the caller's; WIDTH is at most SUMMED.
+            unsafe {
+                Self::turn(rows.add(first).cast(), SUMMED, columns, SUMMED);
+                let mut width = Self::WIDTH;
+                while width > 1 {
+                    width /= 2;
+                    for column in 0..width {
+                        let (a, b) = (columns.add(column * SUMMED), columns.add((column + width) * SUMMED));
+                        Self::store(a, Self::add(Self::load(a), Self::load(b)));
+                    }
+                }
+                Self::store(totals.add(first), Self::load(columns));
+            }
+        }
+    }
+
     /// `value` where the mask is set, else zero.
     #[inline(always)]
     unsafe fn keep(mask: Self::M, value: Self::V) -> Self::V {
@@ -91,6 +117,9 @@ pub(crate) trait Simd: Copy + 'static {
         unsafe { Self::select(mask, value, Self::splat(0.0)) }
     }
 }
+
+/// Numbers that [`Simd::sum_rows`] sums, in each of as many rows: the widest vectors hold so many.
+pub(crate) const SUMMED: usize = 16;
 
 /// The bits of a number and of its reciprocal add up to about this.
 pub(super) const RECIPROCAL_BITS: u32 = 0x7ef3_11c7;
@@ -228,7 +257,34 @@ pub(crate) use dispatch;
 mod tests {
     use crate::cpu::Level;
 
-    use super::Simd;
+    use super::{SUMMED, Simd};
+
+    #[inline(always)]
+    unsafe fn sums<S: Simd>(rows: &[[f32; SUMMED]; SUMMED], count: usize) -> [[f32; SUMMED]; 2] {
+        let mut together = [0.0; SUMMED];
+        // SAFETY: the level is the processor's, and rows hold the widest vectors.
+        unsafe {
+            S::sum_rows(rows.as_ptr(), count, together.as_mut_ptr());
+            [std::array::from_fn(|row| S::sum(S::load(rows[row].as_ptr()))), together]
+        }
+    }
+
+    #[test]
+    fn rows_are_summed_in_the_order_of_one_vector() {
+        let random = tensor::Random::new(1, "rows");
+        for level in Level::available() {
+            for count in [1, 8, 9, 16] {
+                let number = |row: usize, lane: usize| random.uniform(row as u64, lane as u64) - 0.5;
+                let numbers = std::array::from_fn(|row| std::array::from_fn(|lane| number(row, lane)));
+                let rows = &numbers;
+                // SAFETY: the level is the processor's.
+                let [each, together] = unsafe {
+                    dispatch!(level => sums::<S>(rows: &[[f32; SUMMED]; SUMMED], count: usize) -> [[f32; SUMMED]; 2])
+                };
+                assert_eq!(each[..count], together[..count], "{level}, {count} rows");
+            }
+        }
+    }
 
     #[inline(always)]
     unsafe fn turned<S: Simd>(from: *const f32, to: *mut f32) -> usize {

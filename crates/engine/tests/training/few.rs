@@ -114,6 +114,45 @@ fn what_stands_between_convolutions() {
     check("between", network, &[DESCENT, ADAM], [0.0, 0.01]);
 }
 
+/// Of many channels and few positions the weight is read from end to end, in pieces that are the same in every direction.
+#[test]
+fn more_weights_than_positions() {
+    let network = || {
+        let (mut model, x) = Model::new(&[128, 4, 3]);
+        let x = conv(&mut model, x, [130, 128, 3, 3], [1, 1, 1, 1], [2, 2]); // [batch, 130, 2, 2]
+        let x = activation(&mut model, "Relu", x);
+        let x = conv(&mut model, x, [128, 130, 1, 1], [0, 0, 0, 0], [1, 1]);
+        let x = activation(&mut model, "Tanh", x);
+        let w = model.weight(&[40, 128, 2, 3], 0.0);
+        let x = model.op("Conv", &[x, w], &[("pads", [1, 1, 0, 1].into())]); // [batch, 40, 2, 2]
+        let x = activation(&mut model, "Relu", x);
+        model.scores(x, 160)
+    };
+    check("many channels", network, &[DESCENT, ADAM], [0.0, 0.01]);
+}
+
+/// What is done to examples first is done as they are loaded, unless it is learned.
+#[test]
+fn examples_that_are_scaled() {
+    let network = || {
+        let (mut model, x) = Model::new(&[3, 5, 5]);
+        let offset = Tensor::new([3, 1, 1], vec![0.5f32, -0.25, 0.125]);
+        let offset = model.graph.constant("offset", offset);
+        let x = model.op("Sub", &[x, offset], &[]);
+        let scale = model.graph.constant("scale", Tensor::scalar(0.75f32));
+        let x = model.op("Div", &[x, scale], &[]);
+        let learned = model.weight(&[3, 1, 1], 1.0);
+        let x = model.op("Mul", &[x, learned], &[]);
+        let x = conv(&mut model, x, [16, 3, 3, 3], [0, 0, 0, 0], [1, 1]); // [batch, 16, 3, 3]
+        let x = activation(&mut model, "Tanh", x);
+        model.scores(x, 144)
+    };
+    check("scaled", network, &[DESCENT], [0.0, 0.0]);
+    let job = Job::new(network(), &Objective::new(Loss::CrossEntropy, DESCENT, 5), 2);
+    let plan = job.trainer(Options { batch: 2, threads: 1, level: Level::Portable }).describe();
+    assert!(plan.contains("load rows 75 + Sub + Div x"), "{plan}");
+}
+
 #[test]
 fn dense_layers_behind_a_convolution() {
     let network = || {
@@ -144,6 +183,14 @@ fn few_examples_have_plans_of_their_own() {
         let x = model.op("Relu", &[x], &[]);
         model.scores(x, 1024)
     };
+    let many = || {
+        let (mut model, x) = Model::new(&[128, 3, 3]);
+        let x = conv(&mut model, x, [128, 128, 3, 3], [1, 1, 1, 1], [1, 1]);
+        model.scores(x, 1152)
+    };
+    let job = Job::new(many(), &Objective::new(Loss::CrossEntropy, DESCENT, 5), 1);
+    let plan = job.trainer(Options { batch: 1, threads: 1, level: Level::Portable }).describe();
+    assert!(plan.contains("sum of 8 parts + bias x"), "{plan}");
     for (batch, few) in [(1, true), (8, true), (9, false)] {
         let job = Job::new(network(), &Objective::new(Loss::CrossEntropy, DESCENT, 5), batch);
         let plan = job.trainer(Options { batch, threads: 1, level: Level::Portable }).describe();

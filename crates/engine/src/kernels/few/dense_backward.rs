@@ -5,15 +5,13 @@
 use graph::NodeId;
 
 use super::form::{self, Form, Lengths, Strides};
+use super::trained_dense;
 use crate::kernels::dense_gradient::{WayBack, step_name};
 use crate::kernels::memory::Slot;
-use crate::kernels::simd::{Simd, dispatch};
+use crate::kernels::simd::{SUMMED, Simd, dispatch};
 use crate::kernels::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
-
-/// Sums of input gradients that are in registers at once.
-const SUMS: usize = 8;
 
 /// `dx[k] = sum over n of w[k][n] dy[n]` for each example, then `w[k][n] = update(w[k][n], sum over examples of x[k] dy[n])`.
 struct Backward {
@@ -93,13 +91,16 @@ unsafe fn rows<S: Simd, U: Rule>(c: &Coefficients, at: Pointers, job: Job, from:
     // SAFETY: the caller's.
     unsafe {
         match job.live {
-            1 => rows_of::<S, U, 1, SUMS>(c, at, job, from, to),
-            2 => rows_of::<S, U, 2, { SUMS / 2 }>(c, at, job, from, to),
-            3..=4 => rows_of::<S, U, 4, { SUMS / 4 }>(c, at, job, from, to),
-            _ => rows_of::<S, U, 8, { SUMS / 8 }>(c, at, job, from, to),
+            1 => rows_of::<S, U, 1, 8>(c, at, job, from, to),
+            2 => rows_of::<S, U, 2, 4>(c, at, job, from, to),
+            3..=4 => rows_of::<S, U, 4, 2>(c, at, job, from, to),
+            _ => rows_of::<S, U, 8, 1>(c, at, job, from, to),
         }
     }
 }
+
+/// Sums of input gradients, vector by vector: as many as are summed together.
+type Sums = [[f32; SUMMED]; SUMMED];
 
 /// The rows `from..to`, `R` abreast, with up to `E` examples.
 #[inline(always)]
@@ -110,25 +111,57 @@ unsafe fn rows_of<S: Simd, U: Rule, const E: usize, const R: usize>(
     from: usize,
     to: usize,
 ) {
-    let whole = to - (to - from) % R;
     // SAFETY: the caller's.
     unsafe {
-        for row in (from..whole).step_by(R) {
-            abreast::<S, U, E, R>(c, at, job, row);
-        }
-        for row in whole..to {
-            abreast::<S, U, E, 1>(c, at, job, row);
+        match job.dx.is_null() {
+            true => tiles::<S, U, E, R, false>(c, at, job, from, to, &mut [[0.0; SUMMED]; SUMMED]),
+            false => {
+                for first in (from..to).step_by(SUMMED / E) {
+                    let last = to.min(first + SUMMED / E);
+                    let (mut sums, mut totals) = ([[0.0; SUMMED]; SUMMED], [0.0; SUMMED]);
+                    tiles::<S, U, E, R, true>(c, at, job, first, last, &mut sums);
+                    S::sum_rows(sums.as_ptr(), (last - first) * E, totals.as_mut_ptr());
+                    for e in 0..E.min(job.live) {
+                        for row in first..last {
+                            *job.dx.add(e * job.dx_example + row) = totals[(row - first) * E + e];
+                        }
+                    }
+                }
+            }
         }
     }
 }
 
-/// `R` rows from `row` on. Examples that are not there count as the first, times zero.
 #[inline(always)]
-unsafe fn abreast<S: Simd, U: Rule, const E: usize, const R: usize>(
+unsafe fn tiles<S: Simd, U: Rule, const E: usize, const R: usize, const DX: bool>(
     c: &Coefficients,
     at: Pointers,
     job: Job,
-    row: usize,
+    from: usize,
+    to: usize,
+    sums: &mut Sums,
+) {
+    let whole = to - (to - from) % R;
+    // SAFETY: the caller's.
+    unsafe {
+        for row in (from..whole).step_by(R) {
+            abreast::<S, U, E, R, DX>(c, at, job, (row, row - from), sums);
+        }
+        for row in whole..to {
+            abreast::<S, U, E, 1, DX>(c, at, job, (row, row - from), sums);
+        }
+    }
+}
+
+/// `R` rows from `row` on. Examples that are not there count as the first, times zero. Where `DX`, the sums of the input's gradient are
+/// stored from that of the row `place` on.
+#[inline(always)]
+unsafe fn abreast<S: Simd, U: Rule, const E: usize, const R: usize, const DX: bool>(
+    c: &Coefficients,
+    at: Pointers,
+    job: Job,
+    (row, place): (usize, usize),
+    to: &mut Sums,
 ) {
     // SAFETY: the caller's; what lies behind the last column of `dy` is undefined, and counts as zero.
     unsafe {
@@ -142,17 +175,17 @@ unsafe fn abreast<S: Simd, U: Rule, const E: usize, const R: usize>(
         let whole = job.n - job.n % S::WIDTH;
         for column in (0..whole).step_by(S::WIDTH) {
             let dy: [S::V; E] = std::array::from_fn(|e| S::load(dy[e].add(column)));
-            vectors::<S, U, E, R>(c, at, job, (row, column), &x, dy, &mut sums);
+            vectors::<S, U, E, R, DX>(c, at, job, (row, column), &x, dy, &mut sums);
         }
         if whole < job.n {
             let mask = S::mask((1u16 << (job.n - whole)) - 1);
             let dy: [S::V; E] = std::array::from_fn(|e| S::keep(mask, S::load(dy[e].add(whole))));
-            vectors::<S, U, E, R>(c, at, job, (row, whole), &x, dy, &mut sums);
+            vectors::<S, U, E, R, DX>(c, at, job, (row, whole), &x, dy, &mut sums);
         }
-        if !job.dx.is_null() {
-            for e in 0..E.min(job.live) {
-                for r in 0..R {
-                    *job.dx.add(e * job.dx_example + row + r) = S::sum(sums[r][e]);
+        if DX {
+            for r in 0..R {
+                for e in 0..E {
+                    S::store(to.as_mut_ptr().add((place + r) * E + e).cast(), sums[r][e]);
                 }
             }
         }
@@ -161,7 +194,7 @@ unsafe fn abreast<S: Simd, U: Rule, const E: usize, const R: usize>(
 
 /// One vector of each of `R` rows.
 #[inline(always)]
-unsafe fn vectors<S: Simd, U: Rule, const E: usize, const R: usize>(
+unsafe fn vectors<S: Simd, U: Rule, const E: usize, const R: usize, const DX: bool>(
     c: &Coefficients,
     at: Pointers,
     job: Job,
@@ -174,11 +207,15 @@ unsafe fn vectors<S: Simd, U: Rule, const E: usize, const R: usize>(
     unsafe {
         for r in 0..R {
             let offset = (row + r) * job.stride + column;
-            let w = S::load(at.weight.add(offset));
             let mut gradient = S::splat(0.0);
             for e in 0..E {
-                sums[r][e] = S::mul_add(w, dy[e], sums[r][e]);
                 gradient = S::mul_add(S::splat(x[r][e]), dy[e], gradient);
+            }
+            if DX {
+                let w = S::load(at.weight.add(offset));
+                for e in 0..E {
+                    sums[r][e] = S::mul_add(w, dy[e], sums[r][e]);
+                }
             }
             U::apply::<S>(c, at, offset, gradient);
         }
@@ -195,7 +232,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let target = Target::of(cx, way.update);
     let dx_example = Lengths::of(cx, way.x).expect("a value per example").padded();
     let dx = way.dx(cx).map(|dx| form::make(cx, dx, Form::Maps));
-    let pieces = Pieces::of(k, 4 * k * n * form::batch(cx));
+    let pieces = trained_dense::cut(cx, k, n);
     cx.push(Backward { x, x_strides, dy, dy_example, dx, dx_example, target, n, stride, pieces });
     way.done(cx);
     true

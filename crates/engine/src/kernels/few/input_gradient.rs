@@ -6,11 +6,12 @@ use std::ops::Range;
 use graph::NodeId;
 
 use super::form::{self, Form};
+use super::learning;
 use super::strips::{Meeting, Place, Strips};
 use crate::kernels::conv::geometry_of;
 use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::{ALIGNMENT, Slot};
-use crate::kernels::simd::{Simd, dispatch};
+use crate::kernels::simd::{SUMMED, Simd, dispatch};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
@@ -31,6 +32,8 @@ struct InputGradient {
     work: usize,
     /// Cut of the strips of all blocks of input channels, block by block.
     pieces: Pieces,
+    /// The input channels of each piece, where none is in two.
+    shares: Option<Pieces>,
 }
 
 impl Step for InputGradient {
@@ -49,7 +52,11 @@ impl Step for InputGradient {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.dy), Access::read(self.w), Access::write(self.dx)]
+        let w = match &self.shares {
+            Some(channels) => Access::read_own(self.w, channels, self.geometry.window() * self.w_stride),
+            None => Access::read(self.w),
+        };
+        vec![Access::read(self.dy), w, Access::write(self.dx)]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
@@ -240,28 +247,15 @@ const SUMS: usize = 32;
 /// The sum over the lanes of each of the tile's sums, at `p * R + r`: squares of them are turned, so that sums lie side by side.
 #[inline(always)]
 unsafe fn summed<S: Simd, const R: usize, const P: usize>(sums: [[S::V; P]; R]) -> [f32; SUMS] {
-    let mut lanes = [0.0f32; SUMS * 16];
-    let mut turned = [0.0f32; 16 * 16];
-    let mut all = [0.0f32; SUMS];
+    let (mut lanes, mut all) = ([[0.0f32; SUMMED]; SUMS], [0.0f32; SUMS]);
     // SAFETY: the caller is compiled for the instruction set; the arrays hold whole squares.
     unsafe {
         for r in 0..R {
             for p in 0..P {
-                S::store(lanes.as_mut_ptr().add((p * R + r) * S::WIDTH), sums[r][p]);
+                S::store(lanes.as_mut_ptr().add(p * R + r).cast(), sums[r][p]);
             }
         }
-        for first in (0..R * P).step_by(S::WIDTH) {
-            S::turn(lanes.as_ptr().add(first * S::WIDTH), S::WIDTH, turned.as_mut_ptr(), S::WIDTH);
-            let mut width = S::WIDTH / 2;
-            while width > 0 {
-                for lane in 0..width {
-                    let at = turned.as_mut_ptr().add(lane * S::WIDTH);
-                    S::store(at, S::add(S::load(at), S::load(at.add(width * S::WIDTH))));
-                }
-                width /= 2;
-            }
-            S::store(all.as_mut_ptr().add(first), S::load(turned.as_ptr()));
-        }
+        S::sum_rows(lanes.as_ptr(), R * P, all.as_mut_ptr());
     }
     all
 }
@@ -279,7 +273,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let dx = form::make(cx, dx, Form::Maps);
     let blocks = geometry.channels_in.div_ceil(CHANNELS);
     let work = geometry.work(form::batch(cx));
-    let pieces = Pieces::weighed(&strips.costs(), blocks, work);
-    cx.push(InputGradient { dy, w, w_stride: plain.stride, dx, geometry, strips, work, pieces });
+    let shares = learning::shares(&geometry, work);
+    let pieces = match &shares {
+        Some(channels) => channels.per(CHANNELS).scaled(strips.count()),
+        None => Pieces::weighed(&strips.costs(), blocks, work),
+    };
+    cx.push(InputGradient { dy, w, w_stride: plain.stride, dx, geometry, strips, work, pieces, shares });
     true
 }

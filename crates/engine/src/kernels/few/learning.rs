@@ -12,7 +12,9 @@ use super::{
 };
 use crate::kernels::Lower;
 use crate::kernels::geometry::{CHANNEL_BLOCK, Geometry};
+use crate::kernels::memory::ALIGNMENT;
 use crate::lower::Lowering;
+use crate::step::{PIECES, Pieces};
 
 /// The largest batch for which these kernels take less time than those with the batch in the lanes, on all of the networks that
 /// they were measured with: half of the lanes.
@@ -43,6 +45,14 @@ pub(super) const KERNELS: &[(&str, Lower)] = &[
 /// The ReLU that is all that reads `value`, if there is one.
 pub(super) fn relu_behind(cx: &Lowering<'_>, value: ValueId) -> Option<NodeId> {
     cx.only_user(value).filter(|&user| cx.graph.node(user).op_name() == "Relu")
+}
+
+/// How the input channels of a weight, which are its rows, are cut in each direction alike: so that each thread reads what it has
+/// updated itself, and reads the weight for the input's gradient and changes it while it is in the cache. `None` where they do not
+/// come in blocks enough.
+pub(super) fn shares(geometry: &Geometry, work: usize) -> Option<Pieces> {
+    let even = geometry.channels_in.is_multiple_of(PIECES * ALIGNMENT);
+    Some(Pieces::of(geometry.channels_in, work)).filter(|pieces| even && !pieces.is_serial())
 }
 
 /// The form in which a convolution reads its input: few channels are not padded, unless they are already.

@@ -8,6 +8,7 @@ use crate::kernels::memory::Slot;
 use crate::kernels::simd::{Simd, dispatch};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
+use crate::survey::changed_values;
 
 /// What is done to every number of a channel, with that channel's operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +122,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>) -> bool {
     true
 }
 
+/// Whether a constant stays as it is: in training, those that no update changes.
+fn stays(cx: &Lowering<'_>, constant: ValueId) -> bool {
+    cx.is_fixed() || (!cx.updates().is_empty() && !changed_values(cx.graph).contains(&constant))
+}
+
 /// Reads a node that computes the same with all numbers of a channel of `value`.
 fn stage(cx: &Lowering<'_>, node: &Node, value: ValueId) -> Option<Stage> {
     let (operation, commutes) = match node.op_name() {
@@ -135,6 +141,9 @@ fn stage(cx: &Lowering<'_>, node: &Node, value: ValueId) -> Option<Stage> {
         (a, b) if b == value && commutes => a,
         _ => return None,
     };
+    if !stays(cx, other) {
+        return None;
+    }
     let (constant, rank) = (cx.constant(other)?, cx.feature_dims(value)?.len() + 1);
     let channels = Lengths::of(cx, value)?.channels;
     let numbers = constant.get::<f32>()?;

@@ -21,6 +21,7 @@ mod epilogue;
 mod finish;
 pub(crate) mod form;
 mod forward;
+mod forward_tile;
 mod input_gradient;
 mod learning;
 mod load;
@@ -28,6 +29,7 @@ mod max_pool;
 mod norm;
 mod norm_gradient;
 mod pack;
+mod parts;
 mod places;
 mod pointwise;
 mod pool;
@@ -85,7 +87,7 @@ pub(crate) fn enable(cx: &mut Lowering<'_>, batch: usize) {
 
 /// Adds the step that loads the examples as rows; false where they are to lie in lanes.
 pub(crate) fn lower_input(cx: &mut Lowering<'_>) -> bool {
-    cx.few.as_ref().is_some_and(|forms| forms.purpose() == Purpose::Inference) && load::lower(cx)
+    cx.few.is_some() && load::lower(cx)
 }
 
 /// Lowers a node with a kernel for few examples; false where there is none for it.

@@ -41,6 +41,8 @@ struct WeightGradient {
     work: usize,
     /// Cut of the taps of all blocks of input channels, block by block.
     pieces: Pieces,
+    /// The input channels of each piece, where none is in two.
+    shares: Option<Pieces>,
 }
 
 impl Step for WeightGradient {
@@ -63,11 +65,19 @@ impl Step for WeightGradient {
 
     fn access(&self) -> Vec<Access> {
         let mut access = vec![Access::read(self.x), Access::read(self.dy)];
-        let whole = self.result.access(&self.pieces, 0);
-        access.extend(whole.into_iter().map(|Access { slot, mode, .. }| match mode {
-            Mode::Read => Access::read(slot),
-            Mode::Write => Access::write(slot),
-        }));
+        match &self.shares {
+            Some(channels) => {
+                access.extend(self.result.access(channels, self.geometry.window() * self.w_stride));
+            }
+            // A piece is some taps of a few channels: its rows do not follow each other.
+            None => {
+                let whole = self.result.access(&self.pieces, 0);
+                access.extend(whole.into_iter().map(|Access { slot, mode, .. }| match mode {
+                    Mode::Read => Access::read(slot),
+                    Mode::Write => Access::write(slot),
+                }));
+            }
+        }
         access
     }
 
@@ -216,8 +226,12 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let result = WeightResult::of(cx, dw);
     let items = geometry.channels_in.div_ceil(CHANNELS) * geometry.window();
     let work = geometry.work(form::batch(cx));
-    let pieces = Pieces::of(items, work);
-    let runs = runs(&geometry);
-    cx.push(WeightGradient { x, strides, dy, result, w_stride: plain.stride, geometry, runs, work, pieces });
+    let shares = learning::shares(&geometry, work);
+    let pieces = match &shares {
+        Some(channels) => channels.per(CHANNELS).scaled(geometry.window()),
+        None => Pieces::of(items, work),
+    };
+    let (runs, w_stride) = (runs(&geometry), plain.stride);
+    cx.push(WeightGradient { x, strides, dy, result, w_stride, geometry, runs, work, pieces, shares });
     true
 }
