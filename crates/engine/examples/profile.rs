@@ -35,13 +35,16 @@ fn main() {
     };
     let row_len = if digits { 784 } else { 3 * side * side };
     let random = tensor::Random::new(1, "rows");
+    // More than the caches hold, as in a run.
+    let pool = batch.max((1 << 25) / row_len);
     let rows: Vec<f32> =
-        (0..(batch * row_len) as u64).map(|index| 2.0 * random.uniform(0, index) - 1.0).collect();
-    let labels: Vec<u32> = (0..batch as u64).map(|index| random.below(1, index, classes as u32)).collect();
+        (0..(pool * row_len) as u64).map(|index| 2.0 * random.uniform(0, index) - 1.0).collect();
+    let labels: Vec<u32> = (0..pool as u64).map(|index| random.below(1, index, classes as u32)).collect();
     let targets = if mode == "train" { Targets::Classes(&labels) } else { Targets::None };
     let feed = Feed { rows: Rows::F32(&rows), row_len, targets };
     let (warm, batches) = (3, number(6, "10"));
-    let order: Vec<u32> = (0..batch as u32).cycle().take(batch * (warm + batches)).collect();
+    let order: Vec<u32> =
+        (0..(batch * (warm + batches)) as u64).map(|index| random.below(2, index, pool as u32)).collect();
     let (profile, bytes) = if mode == "train" {
         // The main job's optimiser for its network, the usual one for the others.
         let optimizer = match name.as_str() {
@@ -68,7 +71,7 @@ fn main() {
         let rate = *operations as f64 / seconds / 1e9;
         let bar = if *meets { '|' } else { ' ' };
         println!(
-            "{bar} {name:60} x{pieces} {:8.3} ms {rate:7.0} GFLOP/s {:7.1} MB",
+            "{bar} {name:60} x{pieces} {:8.4} ms {rate:7.0} GFLOP/s {:7.1} MB",
             seconds * 1e3,
             *bytes as f64 / 1e6
         );
@@ -82,7 +85,7 @@ fn main() {
     kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
     kinds.iter().for_each(|(kind, ms)| println!("{ms:9.3} ms  {kind}"));
     println!(
-        "{name} {mode} batch {batch}, {}, {threads} threads: {:.2} ms, {:.0} MB",
+        "{name} {mode} batch {batch}, {}, {threads} threads: {:.4} ms, {:.0} MB",
         options.level,
         profile.seconds() * 1e3,
         bytes as f64 / 1e6

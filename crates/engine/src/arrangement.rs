@@ -10,7 +10,7 @@ use crate::step::{Access, Mode, Part, Step};
 type Life = Option<(usize, usize)>;
 
 /// A place for every buffer: persistent ones side by side, the others reusing the room of those whose last
-/// reader has run. Returns the arena's length and each buffer's offset and length.
+/// reader has run, and behind which the threads meet anyway. Returns the arena's length and each buffer's offset and length.
 pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize, usize)>) {
     let mut places = vec![(0, 0); buffers.len()];
     let mut end = 0;
@@ -22,6 +22,15 @@ pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, 
     }
     let mut lives = lives(steps, buffers);
     let owners = join(steps, buffers, &mut lives);
+    let barriers = find_barriers(steps, &apart(buffers));
+    lives.iter_mut().flatten().for_each(|life| {
+        *life = (phase(steps, &barriers, life.0).start, phase(steps, &barriers, life.1).end - 1);
+    });
+    // Where the threads do not meet before the first step, the last phase goes on with the next batch.
+    let (first, last) = (barriers.iter().position(|&meets| meets), barriers.iter().rposition(|&meets| meets));
+    let around = first.zip(last).filter(|&(first, _)| first > 0);
+    let wraps =
+        |a: (usize, usize), b: (usize, usize)| around.is_some_and(|(first, last)| a.0 < first && b.1 >= last);
     let mut order: Vec<usize> =
         (0..buffers.len()).filter(|&index| buffers[index].is_shared() && owners[index] == index).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(buffers[index].len));
@@ -30,7 +39,9 @@ pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, 
     for index in order {
         let Some(life) = lives[index] else { continue };
         let len = buffers[index].len.next_multiple_of(ALIGNMENT);
-        let clash = |other: &&usize| lives[**other].is_some_and(|(from, to)| from <= life.1 && life.0 <= to);
+        let together =
+            |a: (usize, usize), b: (usize, usize)| a.0 <= b.1 && b.0 <= a.1 || wraps(a, b) || wraps(b, a);
+        let clash = |other: &&usize| lives[**other].is_some_and(|other| together(life, other));
         let mut taken: Vec<(usize, usize)> =
             placed.iter().filter(clash).map(|&other| places[other]).collect();
         taken.sort_unstable();
@@ -49,6 +60,26 @@ pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, 
         places[index] = places[owners[index]];
     }
     (end, places)
+}
+
+/// Places of which none is shared.
+fn apart(buffers: &[BufferSpec]) -> Vec<(usize, usize)> {
+    let starts = buffers.iter().scan(0, |end, buffer| {
+        *end += buffer.len;
+        Some(*end - buffer.len)
+    });
+    starts.zip(buffers).map(|(start, buffer)| (start, buffer.len)).collect()
+}
+
+/// The steps that other threads may be at while one is at `step`: those up to the meetings before and behind it. A step that one
+/// thread computes is done before that thread goes on.
+fn phase(steps: &[Box<dyn Step>], barriers: &[bool], step: usize) -> Range<usize> {
+    if steps[step].pieces().is_serial() {
+        return step..step + 1;
+    }
+    let start = (0..=step).rev().find(|&step| barriers[step]).unwrap_or(0);
+    let end = (step + 1..steps.len()).find(|&step| barriers[step]).unwrap_or(steps.len());
+    start..end
 }
 
 fn lives(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> Vec<Life> {
@@ -131,9 +162,10 @@ pub(crate) fn find_groups(steps: &[Box<dyn Step>], barriers: &[bool]) -> Vec<Ran
     groups
 }
 
-/// Moves steps so that those which [`find_groups`] can compute together follow each other: a step that one thread computes, and
-/// that has nothing to do with the steps before it that are cut alike, goes ahead of them. None passes the step at `turn`, and the
-/// last stays the last.
+/// Moves steps so that those which [`find_groups`] can compute together follow each other. A step that one thread computes, and
+/// that has nothing to do with the steps before it that are cut alike, goes ahead of them. A step whose pieces work on what those of
+/// an earlier one have made goes right behind it, ahead of one that the threads must meet for. None passes the step at `turn`, and
+/// the last stays the last.
 pub(crate) fn bring_together(steps: &mut Vec<Box<dyn Step>>, made: &mut Vec<Made>, turn: usize) {
     let order = order_of(steps, turn);
     let mut all: Vec<_> = std::mem::take(steps).into_iter().zip(std::mem::take(made)).map(Some).collect();
@@ -144,10 +176,6 @@ pub(crate) fn bring_together(steps: &mut Vec<Box<dyn Step>>, made: &mut Vec<Made
 /// The order that [`bring_together`] brings steps into.
 fn order_of(steps: &[Box<dyn Step>], turn: usize) -> Vec<usize> {
     let access: Vec<Vec<Access>> = steps.iter().map(|step| step.access()).collect();
-    let touch = |a: usize, b: usize| {
-        let both = access[a].iter().flat_map(|a| access[b].iter().map(move |b| (a, b)));
-        both.into_iter().any(|(a, b)| a.slot == b.slot && (a.mode, b.mode) != (Mode::Read, Mode::Read))
-    };
     let mut order: Vec<usize> = Vec::with_capacity(steps.len());
     // Where the steps begin that are cut as the last one is.
     let mut first = 0;
@@ -156,7 +184,7 @@ fn order_of(steps: &[Box<dyn Step>], turn: usize) -> Vec<usize> {
             first = index;
         }
         if steps[index].pieces().is_serial() && index + 1 < steps.len() {
-            if order[first..].iter().any(|&before| touch(before, index)) {
+            if order[first..].iter().any(|&before| touches(&access, before, index, false)) {
                 first = order.len();
             }
             order.insert(first, index);
@@ -166,12 +194,42 @@ fn order_of(steps: &[Box<dyn Step>], turn: usize) -> Vec<usize> {
         let alike = order
             .last()
             .is_some_and(|&last: &usize| steps[last].pieces().count() == steps[index].pieces().count());
-        if !alike {
-            first = order.len();
+        match behind(steps, &access, &order[first..], index) {
+            Some(place) => order.insert(first + place, index),
+            None => {
+                if !alike {
+                    first = order.len();
+                }
+                order.push(index);
+            }
         }
-        order.push(index);
     }
     order
+}
+
+/// How far a step looks back for one to follow.
+const NEAR: usize = 8;
+
+/// The place among `others`, which are before it and cut alike, at which a step follows those that have made what it reads, if the one
+/// that stands there makes the threads meet.
+fn behind(steps: &[Box<dyn Step>], access: &[Vec<Access>], others: &[usize], index: usize) -> Option<usize> {
+    let (count, from) = (steps[index].pieces().count(), others.len().saturating_sub(NEAR));
+    let alike = |&other: &usize| steps[other].pieces().count() == count;
+    let place = 1 + from + others[from..].iter().rposition(|&other| touches(access, other, index, false))?;
+    let ahead = &others[from..place];
+    let waits = |&other: &usize| ahead.iter().any(|&before| touches(access, before, other, true));
+    let follows = !ahead.iter().any(|&before| touches(access, before, index, true));
+    (follows && others[from..].iter().all(alike) && others.get(place).is_some_and(waits)).then_some(place)
+}
+
+/// Whether one step writes what another one reads or writes; `across` pieces, if only that counts.
+fn touches(access: &[Vec<Access>], a: usize, b: usize, across: bool) -> bool {
+    let both = access[a].iter().flat_map(|a| access[b].iter().map(move |b| (a, b)));
+    let shared = |(a, b): (&Access, &Access)| {
+        let own = a.part == b.part && a.part != Part::Whole;
+        a.slot == b.slot && (a.mode, b.mode) != (Mode::Read, Mode::Read) && !(across && own)
+    };
+    both.into_iter().any(shared)
 }
 
 fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
@@ -185,7 +243,7 @@ fn clashes(a: &Access, b: &Access, places: &[(usize, usize)]) -> bool {
     }
     match (&a.part, &b.part) {
         // Shares of one place are the same where they are cut alike, whatever buffer has the place meanwhile.
-        (Part::Own(x), Part::Own(y)) => (a_start, a_len) != (b_start, b_len) || x != y,
+        (Part::Own { .. }, Part::Own { .. }) => (a_start, a_len) != (b_start, b_len) || a.part != b.part,
         _ => true,
     }
 }
@@ -269,6 +327,43 @@ mod tests {
         ];
         assert_eq!(order_of(&steps, usize::MAX), [0, 2, 1, 3, 4, 5, 6]);
         assert_eq!(order_of(&steps, 2), [0, 1, 2, 4, 3, 5, 6]);
+    }
+
+    #[test]
+    fn a_step_follows_what_it_reads_ahead_of_a_meeting() {
+        let (cut, serial) = (Pieces::of(16, usize::MAX), Pieces::serial(1));
+        let [a, b, c] = [0, 1, 2].map(Slot);
+        let own = |mode: fn(Slot, &Pieces, usize) -> Access, slot: Slot| mode(slot, &cut, 4).of_rows(2);
+        let steps = |third: Access| {
+            vec![
+                fake(&cut, &[own(Access::write_own, a)]),
+                fake(&cut, &[Access::read(a), own(Access::write_own, b)]),
+                fake(&cut, &[third, own(Access::write_own, c)]),
+                fake(&serial, &[Access::read(c)]),
+                fake(&serial, &[Access::read(b)]),
+            ]
+        };
+        assert_eq!(order_of(&steps(own(Access::read_own, a)), usize::MAX), [0, 2, 1, 3, 4]);
+        // Neither what reads more than its own, nor what has to do with both.
+        assert_eq!(order_of(&steps(Access::read_own(a, &cut, 4)), usize::MAX), [0, 1, 2, 3, 4]);
+        assert_eq!(order_of(&steps(own(Access::read_own, b)), usize::MAX), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn buffers_of_a_phase_share_no_room() {
+        let cut = Pieces::of(16, usize::MAX);
+        let [a, b, c] = [0, 1, 2].map(Slot);
+        let share = SHARED_LEN_MIN / 16;
+        let steps = vec![
+            fake(&cut, &[Access::read(b), Access::write_own(a, &cut, share)]),
+            fake(&cut, &[Access::read_own(a, &cut, share), Access::write_own(c, &cut, share / 2)]),
+            fake(&cut, &[Access::read(c), Access::write_own(b, &cut, share)]),
+        ];
+        let buffers = [1, 1, 2].map(|size| BufferSpec { len: SHARED_LEN_MIN * size, persistent: false });
+        let (len, places) = place(&steps, &buffers);
+        // In the room of `a`, `b` would have the threads meet before the third step as well as before it is read.
+        assert_eq!(len, 4 * SHARED_LEN_MIN);
+        assert_eq!(find_barriers(&steps, &places), [true, false, true]);
     }
 
     #[test]

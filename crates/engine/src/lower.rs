@@ -5,6 +5,7 @@
 //! the operator's reference.
 
 mod again;
+mod cuts;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -359,26 +360,6 @@ impl<'g> Lowering<'g> {
         let again = self.makes_again();
         self.steps.push(Box::new(step));
         self.made.push(Made { node, again });
-    }
-
-    /// Notes how the maker of a value cut its features, so that readers can cut alike and need no meeting.
-    pub(crate) fn set_cut(&mut self, value: ValueId, pieces: Pieces) {
-        let slot = self.slot(value);
-        self.cuts.insert(slot, pieces);
-    }
-
-    /// A cut of `count` items of a value: its maker's, if that cut whole items, else an even one.
-    pub(crate) fn cut(&mut self, value: ValueId, count: usize, work: usize) -> Pieces {
-        self.slot(value);
-        self.cut_of(value, count, work)
-    }
-
-    /// As [`Lowering::cut`], of a value that need not have memory yet.
-    pub(crate) fn cut_of(&self, value: ValueId, count: usize, work: usize) -> Pieces {
-        let cut = self.slots[value.0 as usize].and_then(|slot| self.cuts.get(&slot));
-        // Little work too: whoever follows the maker's cut waits for nobody.
-        let maker = cut.filter(|cut| cut.total() == count && !cut.is_serial());
-        maker.cloned().unwrap_or_else(|| Pieces::of(count, work))
     }
 
     /// The memory of `value` with zeros around its maps, and whether it was made just now.

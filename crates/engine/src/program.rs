@@ -215,7 +215,7 @@ impl Program {
         let mut noted = recorder.map(|recorder| recorder.begin(thread, self.steps.len()));
         for group in &self.groups {
             if self.barriers[group.start] {
-                meeting.wait();
+                meeting.wait(thread);
             }
             let steps = &self.steps[group.clone()];
             let pieces = steps[0].pieces().of_thread(thread, threads);

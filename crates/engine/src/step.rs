@@ -154,8 +154,8 @@ pub(crate) enum Mode {
 pub(crate) enum Part {
     /// Any of it.
     Whole,
-    /// Only its own share: the buffer cut in as many parts as the step, at the bounds given in elements.
-    Own(Pieces),
+    /// Only its own share of each of `rows` equal rows: a row cut in as many parts as the step, at the bounds given in elements.
+    Own { cut: Pieces, rows: usize },
 }
 
 /// One buffer a step touches.
@@ -177,12 +177,20 @@ impl Access {
 
     /// Each piece reads its own share only.
     pub(crate) fn read_own(slot: Slot, pieces: &Pieces, elements: usize) -> Self {
-        Access { slot, mode: Mode::Read, part: Part::Own(pieces.scaled(elements)) }
+        Access { slot, mode: Mode::Read, part: Part::Own { cut: pieces.scaled(elements), rows: 1 } }
     }
 
     /// Each piece writes (and may read) its own share only.
     pub(crate) fn write_own(slot: Slot, pieces: &Pieces, elements: usize) -> Self {
-        Access { slot, mode: Mode::Write, part: Part::Own(pieces.scaled(elements)) }
+        Access { slot, mode: Mode::Write, part: Part::Own { cut: pieces.scaled(elements), rows: 1 } }
+    }
+
+    /// The same of a buffer of so many equal rows: each piece touches its own share of each.
+    pub(crate) fn of_rows(mut self, count: usize) -> Self {
+        if let Part::Own { rows, .. } = &mut self.part {
+            *rows = count;
+        }
+        self
     }
 }
 

@@ -9,7 +9,7 @@ use crate::events::Stage;
 use crate::prepare::Prepared;
 
 /// Version of the engine's arithmetic: another one gives other bytes of weights.
-pub(crate) const ENGINE_VERSION: u32 = 9;
+pub(crate) const ENGINE_VERSION: u32 = 10;
 
 /// Settings of `[train]` that decide about the weights.
 const TRAIN_KEYS: [&str; 9] =

@@ -355,6 +355,13 @@ pub(super) fn plain_product(node: &Node) -> bool {
         && node.attribute("beta") == Some(Attribute::Float(1.0))
 }
 
+/// How the rows of a layer's weight are cut on the way there. The pieces are the terms of a sum: they follow from the layer's lengths
+/// alone, so that it gives the same bytes whatever makes its input and however many examples are computed together.
+pub(super) fn cut(k: usize, n: usize) -> Pieces {
+    // A row is as much as some columns beside those it has.
+    Pieces::of(k, 2 * k * (n + 8) * USUAL_BATCH)
+}
+
 /// Reads a forward `Gemm`, if it is one the kernels can take. `w` is laid out `[k][n]` whatever `transB` says.
 pub(super) fn forward_of(cx: &mut Lowering<'_>, node: &Node) -> Option<Dense> {
     let (x, w) = (node.inputs[0]?, node.inputs[1]?);
@@ -382,9 +389,7 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> bool {
     let relu = cx.only_user(node.outputs[0]).filter(|&user| cx.graph.node(user).op_name() == "Relu");
     let output = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
     let lanes = cx.lanes;
-    // The pieces are the terms of a sum: they follow from the layer's lengths alone, so that it gives the same bytes
-    // whatever makes its input and however many examples are computed together.
-    let pieces = Pieces::of(dense.k, 2 * dense.k * dense.n * USUAL_BATCH);
+    let pieces = cut(dense.k, dense.n);
     let partial = cx.temporary(pieces.count() * dense.n * lanes);
     let (x, w, bias) = (cx.slot(dense.x), cx.slot(dense.w), dense.bias.map(|bias| cx.slot(bias)));
     // Half of the parts lie in another core's cache: each number takes as long as a few operations.

@@ -1,5 +1,7 @@
 //! Loading: the rows of a batch, turned so that the batch lies innermost, and their targets.
 
+use std::ops::Range;
+
 use graph::ValueId;
 
 use super::memory::Slot;
@@ -99,21 +101,30 @@ unsafe fn ask_for_rows<S: Simd>(first: *const u8, rows: &[u32], row_bytes: usize
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
+/// Asks for the features `range` of the rows of a batch.
+pub(super) fn ask_for(cx: &Context<'_>, range: Range<usize>) {
+    let (first, size) = match cx.batch.feed.rows {
+        Rows::U8(values) => (values.as_ptr(), size_of::<u8>()),
+        Rows::F32(values) => (values.as_ptr().cast(), size_of::<f32>()),
+    };
+    let (level, rows) = (cx.level, cx.batch.rows);
+    let [row_bytes, start, end] = [cx.batch.feed.row_len, range.start, range.end].map(|count| count * size);
+    // SAFETY: the level is the processor's; what is asked for is not read.
+    unsafe {
+        dispatch!(level => ask_for_rows::<S>(first: *const u8, rows: &[u32], row_bytes: usize, start: usize, end: usize));
+    }
+}
+
 fn turn<T: Copy>(
     cx: &Context<'_>,
     values: &[T],
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
     lanes: usize,
     x: &mut [f32],
     number: impl Fn(T) -> f32,
 ) {
     let row_len = cx.batch.feed.row_len;
-    let (level, first, rows) = (cx.level, values.as_ptr().cast::<u8>(), cx.batch.rows);
-    let [row_bytes, start, end] = [row_len, range.start, range.end].map(|count| count * size_of::<T>());
-    // SAFETY: the level is the processor's; what is asked for is not read.
-    unsafe {
-        dispatch!(level => ask_for_rows::<S>(first: *const u8, rows: &[u32], row_bytes: usize, start: usize, end: usize));
-    }
+    ask_for(cx, range.clone());
     let mut numbers = [0.0f32; EXAMPLES * FEATURE_BLOCK];
     for block in range.clone().step_by(FEATURE_BLOCK) {
         let features = range.end.min(block + FEATURE_BLOCK) - block;

@@ -208,11 +208,11 @@ mod tests {
             let work = |thread: usize| {
                 let _alarm = Alarm(&meeting);
                 assert_eq!(thread, team.threads(), "the reason");
-                meeting.wait();
+                meeting.wait(thread);
             };
             team.run(&work, || {
                 let _alarm = Alarm(&meeting);
-                if team.threads() == 1 { work(2) } else { meeting.wait() }
+                if team.threads() == 1 { work(2) } else { meeting.wait(0) }
             });
         });
         let payload = failed.unwrap_err();

@@ -172,6 +172,47 @@ fn dense_layers_behind_a_convolution() {
     check("dense", network, &[DESCENT, ADAM], [0.0, 0.01]);
 }
 
+/// Layers of no more columns than a line of memory has numbers, and of more rows than whole vectors.
+#[test]
+fn narrow_dense_layers() {
+    let network = || {
+        let (mut model, x) = Model::new(&[150]);
+        let means = (0..150).map(|feature| feature as f32 / 150.0).collect();
+        let means = model.graph.constant("means", Tensor::new([150], means));
+        let x = model.op("Sub", &[x, means], &[]);
+        let x = model.dense(x, 150, 10);
+        let x = activation(&mut model, "Relu", x);
+        let x = model.dense(x, 10, 37);
+        let x = activation(&mut model, "Tanh", x);
+        let x = model.dense(x, 37, 16);
+        let x = activation(&mut model, "Tanh", x);
+        model.scores(x, 16)
+    };
+    check("narrow", network, &OPTIMIZERS, [0.0, 0.01]);
+    for (batch, examples) in [(7, 17), (8, 16)] {
+        let objective = Objective::new(Loss::CrossEntropy, ADAM, 5);
+        Job::new(network(), &objective, examples).check("narrow, more examples", batch);
+    }
+}
+
+/// Steps that are cut alike go on with what the same thread has made.
+#[test]
+fn threads_meet_only_where_they_exchange_something() {
+    let (mut model, x) = Model::new(&[1024]);
+    let x = model.dense(x, 1024, 512);
+    let x = model.op("Relu", &[x], &[]);
+    let x = model.dense(x, 512, 256);
+    let x = model.op("Relu", &[x], &[]);
+    let job = Job::new(model.scores(x, 256), &Objective::new(Loss::CrossEntropy, DESCENT, 5), 8);
+    let plan = job.trainer(Options { batch: 8, threads: 1, level: Level::Portable }).describe();
+    for part in [
+        "  load rows 1024 x8\n  dense 1024x512 x8\n| sum of 8 parts + bias + relu x8\n  dense 512x256 x8\n| sum",
+        "| dense backward 512x256: dx + dw + update x8\n  ReluGrad 512x1 x8\n  channel sum 512 x8\n| dense backward 1024x512",
+    ] {
+        assert!(plan.contains(part), "expected\n{part}\nin\n{plan}");
+    }
+}
+
 /// The plans of these networks are those for few examples.
 #[test]
 fn few_examples_have_plans_of_their_own() {

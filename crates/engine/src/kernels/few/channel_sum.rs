@@ -16,6 +16,8 @@ struct ChannelSum {
     x: Slot,
     y: Slot,
     lengths: Lengths,
+    /// Rows of channels in the largest batch.
+    rows: usize,
     /// Vectors of channels.
     pieces: Pieces,
 }
@@ -30,7 +32,10 @@ impl Step for ChannelSum {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.x), Access::write(self.y)]
+        vec![
+            Access::read_own(self.x, &self.pieces, ALIGNMENT).of_rows(self.rows),
+            Access::write_own(self.y, &self.pieces, ALIGNMENT),
+        ]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
@@ -82,7 +87,8 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     }
     let lengths = Lengths::of(cx, x).expect("a map");
     let (x, y) = (form::have(cx, x, Form::Maps), cx.slot(y));
-    let pieces = cut(cx, lengths, 2);
-    cx.push(ChannelSum { x, y, lengths, pieces });
+    let pieces = cx.made_cut(x, lengths.vectors()).unwrap_or_else(|| cut(cx, lengths, 2));
+    let rows = form::batch(cx) * lengths.positions;
+    cx.push(ChannelSum { x, y, lengths, rows, pieces });
     true
 }

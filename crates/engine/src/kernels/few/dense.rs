@@ -3,7 +3,7 @@
 use graph::NodeId;
 
 use super::form::{self, Form};
-use crate::kernels::dense::{Dense, Partial, USUAL_BATCH, forward_of};
+use crate::kernels::dense::{Dense, Partial, cut, forward_of};
 use crate::kernels::memory::Slot;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
@@ -63,7 +63,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let relu = cx.only_user(node.outputs[0]).filter(|&user| cx.graph.node(user).op_name() == "Relu");
     let output = relu.map_or(node.outputs[0], |user| cx.graph.node(user).outputs[0]);
     let Dense { x, w, bias, k, n, stride } = dense;
-    let pieces = Pieces::of(k, 2 * k * n * USUAL_BATCH);
+    let pieces = cut(k, n);
     let parts = pieces.count();
     let partial = cx.temporary(parts * n);
     let sparse = cx.is_fixed_and_finite(w);

@@ -5,9 +5,9 @@
 use graph::NodeId;
 
 use super::form::{self, Form, Lengths, Strides};
-use super::trained_dense;
+use super::{narrow_backward, trained_dense};
 use crate::kernels::dense_gradient::{WayBack, step_name};
-use crate::kernels::memory::Slot;
+use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{SUMMED, Simd, dispatch};
 use crate::kernels::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
 use crate::lower::Lowering;
@@ -22,6 +22,8 @@ struct Backward {
     /// `None` where nobody needs it.
     dx: Option<Slot>,
     dx_example: usize,
+    /// The most examples.
+    batch: usize,
     target: Target,
     n: usize,
     stride: usize,
@@ -40,8 +42,11 @@ impl Step for Backward {
 
     fn access(&self) -> Vec<Access> {
         let mut access = self.target.access(&self.pieces, self.stride);
-        access.extend([Access::read(self.x), Access::read(self.dy)]);
-        access.extend(self.dx.map(Access::write));
+        access.extend([
+            form::read_own_row(self.x, self.x_strides, &self.pieces, self.batch),
+            Access::read(self.dy),
+        ]);
+        access.extend(self.dx.map(|dx| Access::write_own(dx, &self.pieces, 1).of_rows(self.batch)));
         access
     }
 
@@ -71,19 +76,19 @@ impl Step for Backward {
 
 /// What is read and written beside the weight.
 #[derive(Clone, Copy)]
-struct Job {
-    x: *const f32,
-    x_strides: Strides,
-    dy: *const f32,
+pub(super) struct Job {
+    pub(super) x: *const f32,
+    pub(super) x_strides: Strides,
+    pub(super) dy: *const f32,
     /// Elements from one example to the next.
-    dy_example: usize,
+    pub(super) dy_example: usize,
     /// Null where the input's gradient is not needed.
-    dx: *mut f32,
-    dx_example: usize,
-    n: usize,
-    stride: usize,
+    pub(super) dx: *mut f32,
+    pub(super) dx_example: usize,
+    pub(super) n: usize,
+    pub(super) stride: usize,
     /// Examples.
-    live: usize,
+    pub(super) live: usize,
 }
 
 #[inline(always)]
@@ -113,6 +118,11 @@ unsafe fn rows_of<S: Simd, U: Rule, const E: usize, const R: usize>(
 ) {
     // SAFETY: the caller's.
     unsafe {
+        let from = match (job.n <= narrow_backward::COLUMNS, S::WIDTH) {
+            (false, _) => from,
+            (true, ALIGNMENT) => narrow::<S, U, E, 1>(c, at, job, (from, to)),
+            (true, _) => narrow::<S, U, E, 2>(c, at, job, (from, to)),
+        };
         match job.dx.is_null() {
             true => tiles::<S, U, E, R, false>(c, at, job, from, to, &mut [[0.0; SUMMED]; SUMMED]),
             false => {
@@ -128,6 +138,23 @@ unsafe fn rows_of<S: Simd, U: Rule, const E: usize, const R: usize>(
                     }
                 }
             }
+        }
+    }
+}
+
+/// The rows of a narrow weight that are whole vectors; returns the first that is left.
+#[inline(always)]
+unsafe fn narrow<S: Simd, U: Rule, const E: usize, const J: usize>(
+    c: &Coefficients,
+    at: Pointers,
+    job: Job,
+    rows: (usize, usize),
+) -> usize {
+    // SAFETY: the caller's.
+    unsafe {
+        match job.dx.is_null() {
+            true => narrow_backward::rows::<S, U, E, J, false>(c, at, job, rows),
+            false => narrow_backward::rows::<S, U, E, J, true>(c, at, job, rows),
         }
     }
 }
@@ -232,8 +259,11 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let target = Target::of(cx, way.update);
     let dx_example = Lengths::of(cx, way.x).expect("a value per example").padded();
     let dx = way.dx(cx).map(|dx| form::make(cx, dx, Form::Maps));
-    let pieces = trained_dense::cut(cx, k, n);
-    cx.push(Backward { x, x_strides, dy, dy_example, dx, dx_example, target, n, stride, pieces });
+    let (pieces, batch) = (trained_dense::cut(cx, k, n), form::batch(cx));
+    if let Some(dx) = dx.filter(|_| k.is_multiple_of(ALIGNMENT) && pieces.begin_at(ALIGNMENT)) {
+        cx.set_cut_at(dx, pieces.per(ALIGNMENT));
+    }
+    cx.push(Backward { x, x_strides, dy, dy_example, dx, dx_example, batch, target, n, stride, pieces });
     way.done(cx);
     true
 }

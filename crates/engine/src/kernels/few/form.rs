@@ -1,13 +1,14 @@
-//! The forms in which a value lies, and the step that turns one into another.
+//! The forms in which a value lies.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use graph::ValueId;
 
+use super::convert;
 use crate::kernels::memory::{ALIGNMENT, Slot};
-use crate::layout::repeat_first;
 use crate::lower::Lowering;
-use crate::step::{Access, Context, Pieces, Step};
+use crate::step::{Access, Pieces};
 
 /// How the numbers of a value with one row per example lie in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +57,11 @@ impl Lengths {
     /// Whether rows and maps of these lengths are one.
     fn is_row(self) -> bool {
         self.positions == 1 && self.padded() == self.channels
+    }
+
+    /// Vectors of channels.
+    pub(super) fn vectors(self) -> usize {
+        self.channels.div_ceil(ALIGNMENT)
     }
 
     /// Channels rounded up to whole vectors.
@@ -163,7 +169,7 @@ pub(super) fn have(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
         None => (Form::Lanes, cx.slot(value)),
     };
     let to = make(cx, value, form);
-    convert(cx, value, from, (form, to));
+    convert::push(cx, value, from, (form, to));
     to
 }
 
@@ -172,6 +178,28 @@ pub(super) fn side_by_side(cx: &mut Lowering<'_>, value: ValueId) -> (Slot, Stri
     let form = if is_map(cx, value) { Form::Maps } else { Form::Rows };
     let strides = form.strides(Lengths::of(cx, value).expect("a value per example"), cx.lanes);
     (have(cx, value, form), strides)
+}
+
+/// Of items that are as many for `each` example, one example after the other: the examples of a range, without those that are not
+/// there, and which of their items are in it.
+pub(super) fn by_example(
+    range: Range<usize>,
+    each: usize,
+    live: usize,
+) -> impl Iterator<Item = (usize, (usize, usize))> {
+    let each = each.max(1);
+    let examples = range.start / each..live.min(range.end.div_ceil(each));
+    let inside =
+        move |item: usize, example: usize| item.clamp(example * each, (example + 1) * each) - example * each;
+    examples.map(move |example| (example, (inside(range.start, example), inside(range.end, example))))
+}
+
+/// The access of a step whose pieces read their own features of each example of a value as [`side_by_side`] gives it.
+pub(super) fn read_own_row(x: Slot, strides: Strides, features: &Pieces, batch: usize) -> Access {
+    match strides.channel {
+        1 => Access::read_own(x, features, 1).of_rows(batch),
+        _ => Access::read(x),
+    }
 }
 
 /// Memory for `len` elements of each example, for the course of one batch.
@@ -183,75 +211,10 @@ pub(super) fn temporary(cx: &mut Lowering<'_>, len: usize) -> Slot {
 /// Adds the step that fills the lanes of `value`, just made, from another form, if the value lies in one.
 pub(crate) fn fill_lanes(cx: &mut Lowering<'_>, value: ValueId, lanes: Slot) {
     if let Some(from) = cx.few.as_ref().and_then(|forms| forms.any(value)) {
-        convert(cx, value, from, (Form::Lanes, lanes));
+        convert::push(cx, value, from, (Form::Lanes, lanes));
     }
 }
 
 fn forms<'a>(cx: &'a mut Lowering<'_>) -> &'a mut Forms {
     cx.few.as_mut().expect("only plans for few examples come here")
-}
-
-fn convert(cx: &mut Lowering<'_>, value: ValueId, from: (Form, Slot), to: (Form, Slot)) {
-    let lengths = Lengths::of(cx, value).expect("only values with a row per example have forms");
-    let lanes = cx.lanes;
-    let elements = lengths.channels * lengths.positions * forms(cx).batch;
-    let pieces = Pieces::of(lengths.channels, elements * 64);
-    let gradient = cx.is_gradient(value);
-    cx.push(Convert { from, to, lengths, lanes, gradient, pieces });
-}
-
-/// Copies a value from one form to another; lanes without an example repeat the first one, or are zero in a gradient.
-struct Convert {
-    from: (Form, Slot),
-    to: (Form, Slot),
-    lengths: Lengths,
-    lanes: usize,
-    gradient: bool,
-    pieces: Pieces,
-}
-
-impl Step for Convert {
-    fn name(&self) -> String {
-        let Lengths { channels, positions } = self.lengths;
-        format!("{:?} to {:?} {channels}x{positions}", self.from.0, self.to.0)
-    }
-
-    fn pieces(&self) -> &Pieces {
-        &self.pieces
-    }
-
-    fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.from.1), Access::write(self.to.1)]
-    }
-
-    fn run(&self, piece: usize, cx: &Context<'_>) {
-        let (from, to) =
-            (self.from.0.strides(self.lengths, self.lanes), self.to.0.strides(self.lengths, self.lanes));
-        let (x, y) = (cx.memory.at(self.from.1).cast_const(), cx.memory.at(self.to.1));
-        for channel in self.pieces.range(piece) {
-            for example in 0..cx.live() {
-                // SAFETY: both buffers hold this channel of this example; the channel belongs to this piece.
-                unsafe {
-                    let mut x = x.add(example * from.example + channel * from.channel);
-                    let mut y = y.add(example * to.example + channel * to.channel);
-                    for _ in 0..self.lengths.positions {
-                        *y = *x;
-                        x = x.wrapping_add(from.position);
-                        y = y.wrapping_add(to.position);
-                    }
-                }
-            }
-            if self.to.0 == Form::Lanes {
-                // SAFETY: the lanes of this channel belong to this piece.
-                let lanes = unsafe {
-                    let len = self.lengths.positions * self.lanes;
-                    std::slice::from_raw_parts_mut(y.add(channel * to.channel), len)
-                };
-                lanes.chunks_exact_mut(self.lanes).for_each(|feature| match self.gradient {
-                    true => feature[cx.live()..].fill(0.0),
-                    false => repeat_first(feature, cx.live()),
-                });
-            }
-        }
-    }
 }

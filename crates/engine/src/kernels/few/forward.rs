@@ -47,7 +47,7 @@ impl Forward {
         if let Some(pieces) = shares {
             let parts = Parts::new(cx, pieces.count(), output);
             let (bias, relu) = (self.bias, self.relu);
-            cx.push(Summed { forward: self, strips, work, slot: parts.slot(), len: parts.len(), pieces });
+            cx.push(Summed { forward: self, strips, work, parts, pieces });
             parts.gather(cx, output, bias, relu);
             return;
         }
@@ -122,9 +122,7 @@ struct Summed {
     strips: Strips,
     /// Floating-point operations.
     work: usize,
-    /// The partial sums, and how many elements those of a piece are.
-    slot: Slot,
-    len: usize,
+    parts: Parts,
     /// Input channels.
     pieces: Pieces,
 }
@@ -145,14 +143,14 @@ impl Step for Summed {
     fn access(&self) -> Vec<Access> {
         let Forward { x, w, w_stride, geometry, .. } = &self.forward;
         let w = Access::read_own(*w, &self.pieces, geometry.window() * w_stride);
-        vec![Access::read(*x), w, Parts::written(self.slot, &self.pieces, self.len)]
+        vec![Access::read(*x), w, self.parts.written()]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let range = self.pieces.range(piece);
         // SAFETY: the geometry was inferred from these buffers' shapes; the partial sums are the piece's.
         unsafe {
-            let y = cx.memory.at(self.slot).add(piece * self.len);
+            let y = self.parts.at(piece, cx);
             let job = Job { y, block: usize::MAX, ..self.forward.job(&self.strips, cx) };
             let (from, to) = (range.start, range.end);
             dispatch!(cx.level => channels::<S>(job: Job<'_>, from: usize, to: usize));

@@ -4,6 +4,7 @@ use graph::{Node, ValueId};
 
 use super::form::{self, Form, Lengths};
 use crate::feed::Rows;
+use crate::kernels::load::ask_for;
 use crate::kernels::memory::Slot;
 use crate::kernels::simd::{Simd, dispatch};
 use crate::lower::Lowering;
@@ -19,17 +20,21 @@ enum Operation {
     Div,
 }
 
-/// One operation with its operand per channel.
+/// One operation with its operands: one for all numbers, or one per channel.
 struct Stage {
     operation: Operation,
     operands: Vec<f32>,
+    /// Numbers that have the same operand.
+    each: usize,
 }
 
 /// `x[example][channel][position] = stages(rows[example][channel][position])`.
 struct Load {
     x: Slot,
     stages: Vec<Stage>,
-    lengths: Lengths,
+    /// The most examples.
+    batch: usize,
+    /// Features.
     pieces: Pieces,
 }
 
@@ -44,12 +49,15 @@ impl Step for Load {
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::write(self.x)]
+        vec![Access::write_own(self.x, &self.pieces, 1).of_rows(self.batch)]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let (range, len) = (self.pieces.range(piece), self.pieces.total());
         assert_eq!(cx.batch.feed.row_len, len, "rows have as many elements as the graph's input");
+        // What the next piece reads comes while others compute with this one.
+        let next = (piece + 1).min(self.pieces.count() - 1);
+        ask_for(cx, range.start..self.pieces.range(next).end);
         for (example, &row) in cx.batch.rows.iter().enumerate() {
             // SAFETY: these features of `x` belong to this piece.
             let x = unsafe {
@@ -64,35 +72,43 @@ impl Step for Load {
                 }
                 Rows::F32(values) => x.copy_from_slice(&values[from..to]),
             }
-            self.preprocess(x, range.start, cx);
-        }
-    }
-}
-
-impl Load {
-    /// Applies the stages to the features from `start` on.
-    fn preprocess(&self, x: &mut [f32], start: usize, cx: &Context<'_>) {
-        let end = start + x.len();
-        for stage in &self.stages {
-            for (channel, &operand) in stage.operands.iter().enumerate() {
-                let of = |at: usize| (at * self.lengths.positions).clamp(start, end) - start;
-                let (x, operation) = (&mut x[of(channel)..of(channel + 1)], stage.operation);
+            let start = range.start;
+            for stage in &self.stages {
+                let x = &mut *x;
                 // SAFETY: the level is the processor's.
                 unsafe {
-                    dispatch!(cx.level => apply::<S>(x: &mut [f32], operation: Operation, operand: f32));
+                    dispatch!(cx.level => apply::<S>(stage: &Stage, x: &mut [f32], start: usize));
                 }
             }
         }
     }
 }
 
+/// Applies a stage to the features from `start` on.
 #[inline(always)]
-unsafe fn apply<S: Simd>(x: &mut [f32], operation: Operation, operand: f32) {
-    match operation {
-        Operation::Add => x.iter_mut().for_each(|x| *x += operand),
-        Operation::Sub => x.iter_mut().for_each(|x| *x -= operand),
-        Operation::Mul => x.iter_mut().for_each(|x| *x *= operand),
-        Operation::Div => x.iter_mut().for_each(|x| *x /= operand),
+unsafe fn apply<S: Simd>(stage: &Stage, x: &mut [f32], start: usize) {
+    match stage.operation {
+        Operation::Add => stage.on_each(x, start, |x, operand| *x += operand),
+        Operation::Sub => stage.on_each(x, start, |x, operand| *x -= operand),
+        Operation::Mul => stage.on_each(x, start, |x, operand| *x *= operand),
+        Operation::Div => stage.on_each(x, start, |x, operand| *x /= operand),
+    }
+}
+
+impl Stage {
+    /// Calls `operation` with each of the numbers from `start` on and its operand.
+    #[inline(always)]
+    fn on_each(&self, x: &mut [f32], start: usize, operation: impl Fn(&mut f32, f32)) {
+        if self.each == 1 {
+            x.iter_mut().zip(&self.operands[start..]).for_each(|(x, &operand)| operation(x, operand));
+            return;
+        }
+        let end = start + x.len();
+        for channel in start / self.each..end.div_ceil(self.each) {
+            let of = |at: usize| (at * self.each).clamp(start, end) - start;
+            let operand = self.operands[channel];
+            x[of(channel)..of(channel + 1)].iter_mut().for_each(|x| operation(x, operand));
+        }
     }
 }
 
@@ -116,9 +132,10 @@ pub(super) fn lower(cx: &mut Lowering<'_>) -> bool {
         value = node.outputs[0];
     }
     let x = form::make(cx, value, Form::Rows);
-    let elements = lengths.channels * lengths.positions;
-    let pieces = Pieces::of(elements, elements * 4 * (1 + stages.len()));
-    cx.push(Load { x, stages, lengths, pieces });
+    let (elements, batch) = (lengths.channels * lengths.positions, form::batch(cx));
+    // A number from memory takes as long as so many operations.
+    let pieces = Pieces::of(elements, elements * batch * 32);
+    cx.push(Load { x, stages, batch, pieces });
     true
 }
 
@@ -145,12 +162,12 @@ fn stage(cx: &Lowering<'_>, node: &Node, value: ValueId) -> Option<Stage> {
         return None;
     }
     let (constant, rank) = (cx.constant(other)?, cx.feature_dims(value)?.len() + 1);
-    let channels = Lengths::of(cx, value)?.channels;
+    let Lengths { channels, positions } = Lengths::of(cx, value)?;
     let numbers = constant.get::<f32>()?;
     let shape = constant.shape();
     let channel_axis = (rank >= 2).then(|| (shape.len() + 1).checked_sub(rank)).flatten();
     let single = |axis: usize| shape[axis] == 1 || (Some(axis) == channel_axis && shape[axis] == channels);
     let fits = shape.len() <= rank && (0..shape.len()).all(single);
-    let operand = |channel: usize| if numbers.len() == 1 { numbers[0] } else { numbers[channel] };
-    (fits && !numbers.is_empty()).then(|| Stage { operation, operands: (0..channels).map(operand).collect() })
+    let each = if numbers.len() == 1 { channels * positions } else { positions };
+    (fits && !numbers.is_empty() && each > 0).then(|| Stage { operation, operands: numbers.to_vec(), each })
 }

@@ -19,7 +19,7 @@ struct MaxPool {
     /// Whether 0 is kept where the maximum is not positive, because a ReLU in front lets no gradient through there.
     positive: bool,
     windows: Windows,
-    /// Windows.
+    /// Windows of all examples, as the convolution in front cuts what it makes.
     pieces: Pieces,
     lengths: Lengths,
 }
@@ -40,10 +40,9 @@ impl Step for MaxPool {
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let (range, lanes, windows, positive) =
             (self.pieces.range(piece), self.lengths.padded(), &self.windows, self.positive);
-        let some = (range.start, range.end);
-        for example in 0..cx.live() {
+        for (example, some) in form::by_example(range, windows.outputs(), cx.live()) {
             let output = example * windows.outputs() * lanes;
-            // SAFETY: these windows of every example belong to this piece; the table was made for these maps.
+            // SAFETY: these windows of the example belong to this piece; the table was made for these maps.
             unsafe {
                 let x = cx.memory.at(self.x).add(example * windows.inputs * lanes).cast_const();
                 let to = [self.y, self.winners].map(|slot| cx.memory.at(slot).add(output));
@@ -63,7 +62,7 @@ struct MaxPoolGradient {
     /// For each place, the windows that hold it.
     holders: Table,
     outputs: usize,
-    /// Places.
+    /// Places of all examples.
     pieces: Pieces,
     lengths: Lengths,
 }
@@ -84,9 +83,8 @@ impl Step for MaxPoolGradient {
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let (range, lanes, holders) = (self.pieces.range(piece), self.lengths.padded(), &self.holders);
-        let some = (range.start, range.end);
-        for example in 0..cx.live() {
-            // SAFETY: these places of every example belong to this piece; the table was made for these maps.
+        for (example, some) in form::by_example(range, holders.len(), cx.live()) {
+            // SAFETY: these places of the example belong to this piece; the table was made for these maps.
             unsafe {
                 let output = example * self.outputs * lanes;
                 let dy = cx.memory.at(self.dy).add(output).cast_const();
@@ -115,7 +113,7 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     remember(cx, back, winners, lengths, &windows, 2 * work);
     let x = form::have(cx, x, Form::Maps);
     let y = form::make(cx, output, Form::Maps);
-    let pieces = Pieces::of(outputs, work);
+    let pieces = Pieces::of(outputs * form::batch(cx), work);
     cx.push(MaxPool { x, y, winners, positive, windows, pieces, lengths });
     true
 }
@@ -136,7 +134,7 @@ fn remember(
         let (dy, dx) = (cx.graph.node(id).inputs[0].expect("required"), cx.graph.node(last).outputs[0]);
         let dy = form::have(cx, dy, Form::Maps);
         let dx = form::make(cx, dx, Form::Maps);
-        let (pieces, after) = (Pieces::of(holders.len(), work), relu.is_some());
+        let (pieces, after) = (Pieces::of(holders.len() * form::batch(cx), work), relu.is_some());
         cx.push(MaxPoolGradient { dy, winners, dx, relu: after, holders, outputs, pieces, lengths });
         relu.into_iter().for_each(|relu| cx.done(relu));
         true

@@ -173,7 +173,7 @@ impl<S: Simd> Terms<S> for Powers<S> {
 /// Vectors of padded channels, cut for some passes over maps.
 pub(super) fn cut(cx: &Lowering<'_>, lengths: Lengths, passes: usize) -> Pieces {
     let elements = lengths.padded() * lengths.positions * form::batch(cx);
-    Pieces::of(lengths.padded() / ALIGNMENT, elements * passes)
+    Pieces::of(lengths.vectors(), elements * passes)
 }
 
 /// Lowers `BatchNormalization` of maps in training, with `Add` and `Relu` behind it and the nodes of its way back.

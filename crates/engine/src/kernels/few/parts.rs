@@ -9,6 +9,7 @@ use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
 /// Room for the partial sums of maps: `[piece][example][position][channel]`, the channels padded to whole vectors.
+#[derive(Clone, Copy)]
 pub(super) struct Parts {
     slot: Slot,
     count: usize,
@@ -24,19 +25,19 @@ impl Parts {
         Parts { slot: cx.temporary(count * len), count, len }
     }
 
-    /// Where the parts are.
-    pub(super) fn slot(&self) -> Slot {
-        self.slot
-    }
-
-    /// Elements of one part.
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     /// The access of a step of as many pieces as there are parts, each of which writes one.
-    pub(super) fn written(slot: Slot, pieces: &Pieces, len: usize) -> Access {
-        Access::write_own(slot, &Pieces::each(pieces.count()), len)
+    pub(super) fn written(self) -> Access {
+        Access::write_own(self.slot, &Pieces::each(self.count), self.len)
+    }
+
+    /// Where the part of a piece is.
+    ///
+    /// # Safety
+    ///
+    /// No other piece has this part.
+    pub(super) unsafe fn at(self, piece: usize, cx: &Context<'_>) -> *mut f32 {
+        // SAFETY: there are as many parts as pieces.
+        unsafe { cx.memory.at(self.slot).add(piece * self.len) }
     }
 
     /// Adds the step that sums the parts of `value`, with a bias and a ReLU if there are.
@@ -44,7 +45,8 @@ impl Parts {
         let lengths = Lengths::of(cx, value).expect("a value per example");
         let y = form::make(cx, value, Form::Maps);
         // Half of the parts lie in another core's cache: each number takes as long as a dozen operations.
-        let pieces = Pieces::of(lengths.padded() / ALIGNMENT, self.len * (self.count + 2) * 16);
+        let pieces = Pieces::of(lengths.vectors(), self.len * (self.count + 2) * 16);
+        cx.set_cut_at(y, pieces.clone());
         cx.push(Gather { parts: self, bias, relu, y, lengths, pieces });
     }
 }
@@ -72,7 +74,11 @@ impl Step for Gather {
     }
 
     fn access(&self) -> Vec<Access> {
-        let mut access = vec![Access::read(self.parts.slot), Access::write(self.y)];
+        let mut access = vec![
+            Access::read(self.parts.slot),
+            Access::write_own(self.y, &self.pieces, ALIGNMENT)
+                .of_rows(self.parts.len / self.lengths.padded()),
+        ];
         access.extend(self.bias.map(Access::read));
         access
     }

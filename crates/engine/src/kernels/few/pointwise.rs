@@ -3,7 +3,7 @@
 use graph::NodeId;
 
 use super::form::{self, Form, Lengths};
-use crate::kernels::memory::Slot;
+use crate::kernels::memory::{ALIGNMENT, Slot};
 use crate::kernels::simd::{Simd, dispatch};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
@@ -23,9 +23,18 @@ struct Pointwise {
     /// As `a` where there is one operand.
     b: Slot,
     y: Slot,
-    /// Positions of a map.
-    pieces: Pieces,
     lengths: Lengths,
+    /// The most examples.
+    batch: usize,
+    cut: Cut,
+}
+
+/// What the pieces are.
+enum Cut {
+    /// Positions of each map.
+    Positions(Pieces),
+    /// Vectors of channels at each position, as the step has cut them that makes what is read.
+    Channels(Pieces),
 }
 
 impl Step for Pointwise {
@@ -34,19 +43,34 @@ impl Step for Pointwise {
     }
 
     fn pieces(&self) -> &Pieces {
-        &self.pieces
+        match &self.cut {
+            Cut::Positions(pieces) | Cut::Channels(pieces) => pieces,
+        }
     }
 
     fn access(&self) -> Vec<Access> {
-        vec![Access::read(self.a), Access::read(self.b), Access::write(self.y)]
+        let (cut, size, rows) = match &self.cut {
+            Cut::Positions(pieces) => (pieces, self.lengths.padded(), self.batch),
+            Cut::Channels(pieces) => (pieces, ALIGNMENT, self.batch * self.lengths.positions),
+        };
+        let read = |slot: Slot| Access::read_own(slot, cut, size).of_rows(rows);
+        vec![read(self.a), read(self.b), Access::write_own(self.y, cut, size).of_rows(rows)]
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let (range, row, operation) = (self.pieces.range(piece), self.lengths.padded(), self.operation);
-        for example in 0..cx.live() {
-            let first = (example * self.lengths.positions + range.start) * row;
-            let len = range.len() * row;
-            // SAFETY: these positions of the maps, all of the same lengths, belong to this piece.
+        let (Lengths { positions, .. }, row, operation) =
+            (self.lengths, self.lengths.padded(), self.operation);
+        let range = self.pieces().range(piece);
+        // How often there is a run of numbers of this piece, how far apart, the first, and how many they are.
+        let (count, distance, start, len) = match self.cut {
+            Cut::Positions(_) => (cx.live(), positions * row, range.start * row, range.len() * row),
+            Cut::Channels(_) => {
+                (cx.live() * positions, row, range.start * ALIGNMENT, range.len() * ALIGNMENT)
+            }
+        };
+        for run in 0..count {
+            let first = run * distance + start;
+            // SAFETY: these numbers of the maps, all of the same lengths, belong to this piece.
             unsafe {
                 let (a, b) = (
                     cx.memory.at(self.a).add(first).cast_const(),
@@ -101,7 +125,16 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let slots: Vec<Slot> = operands.iter().map(|&value| form::have(cx, value, Form::Maps)).collect();
     let (a, b) = (slots[0], slots[slots.len() - 1]);
     let y = form::make(cx, output, Form::Maps);
-    let pieces = Pieces::of(lengths.positions, lengths.positions * lengths.padded() * form::batch(cx) * 8);
-    cx.push(Pointwise { operation, a, b, y, pieces, lengths });
+    let batch = form::batch(cx);
+    let cut = match cx.made_cut(a, lengths.vectors()) {
+        Some(channels) => {
+            cx.set_cut_at(y, channels.clone());
+            Cut::Channels(channels)
+        }
+        None => {
+            Cut::Positions(Pieces::of(lengths.positions, lengths.positions * lengths.padded() * batch * 8))
+        }
+    };
+    cx.push(Pointwise { operation, a, b, y, lengths, batch, cut });
     true
 }

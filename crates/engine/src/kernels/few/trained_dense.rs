@@ -22,7 +22,8 @@ const ROWS: usize = 16;
 
 /// How the rows of a layer's weight are cut on the way there and on the way back.
 pub(super) fn cut(cx: &Lowering<'_>, k: usize, n: usize) -> Pieces {
-    Pieces::of(k, 4 * k * n * form::batch(cx))
+    // A row is as much beside its columns as a vector of them.
+    Pieces::of(k, 4 * k * (n.next_multiple_of(ALIGNMENT) + ALIGNMENT) * form::batch(cx))
 }
 
 /// `partial[piece][example][n] = sum over k in the piece of x[example][k] w[k][n]`.
@@ -31,7 +32,7 @@ struct Product {
     x_strides: Strides,
     w: Slot,
     stride: usize,
-    partial: Slot,
+    partial: Parts,
     /// Elements from one example's sums to the next.
     row: usize,
     n: usize,
@@ -55,9 +56,9 @@ impl Step for Product {
 
     fn access(&self) -> Vec<Access> {
         vec![
-            Access::read(self.x),
+            form::read_own_row(self.x, self.x_strides, &self.pieces, self.batch),
             Access::read_own(self.w, &self.pieces, self.stride),
-            Parts::written(self.partial, &self.pieces, self.batch * self.row),
+            self.partial.written(),
         ]
     }
 
@@ -71,7 +72,7 @@ impl Step for Product {
                 x_strides: self.x_strides,
                 w: cx.memory.at(self.w).add(range.start * self.stride),
                 stride: self.stride,
-                y: cx.memory.at(self.partial).add(piece * self.batch * self.row),
+                y: self.partial.at(piece, cx),
                 row: self.row,
                 live: cx.live(),
             };
@@ -197,9 +198,9 @@ fn lower_forward(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     let batch = form::batch(cx);
     let row = Lengths::of(cx, output).expect("a value per example").padded();
     let pieces = cut(cx, k, n);
-    let parts = Parts::new(cx, pieces.count(), output);
-    cx.push(Product { x, x_strides, w, stride, partial: parts.slot(), row, n, batch, pieces });
-    parts.gather(cx, output, bias, relu.is_some());
+    let partial = Parts::new(cx, pieces.count(), output);
+    cx.push(Product { x, x_strides, w, stride, partial, row, n, batch, pieces });
+    partial.gather(cx, output, bias, relu.is_some());
     true
 }
 
