@@ -11,8 +11,8 @@ use super::tile::{lane_blocks, load, place, products_at, products_beside, row_bl
 /// Columns of the weight that are worked on together, so that their sums stay in the second-level cache; rows of memory as
 /// long as that are fetched well ahead by the processor itself.
 const COLUMNS: usize = 1024;
-/// Rows of the weight that are worked on together.
-const ROWS: usize = 104;
+/// Rows of the weight that are worked on together: of a layer of 128 columns they stay in the first-level cache.
+const ROWS: usize = 52;
 /// The same for a weight that is wider than [`COLUMNS`].
 const WIDE_ROWS: usize = 16;
 /// Lanes that are worked on together.
