@@ -27,6 +27,9 @@ pub(crate) const fn winner_len(lanes: usize) -> usize {
 /// kept in memory.
 const FEW_CHANNELS: usize = 4;
 
+/// Elements of all pooled maps up to which a thread's pieces are computed together.
+const TOGETHER_MAX: usize = 1 << 18;
+
 /// What both directions share.
 #[derive(Clone, Copy)]
 pub(crate) struct Maps<'a> {
@@ -114,8 +117,9 @@ impl Step for Forward {
         self.run_all(piece..piece + 1, false, cx);
     }
 
+    /// Not if a thread's pooled maps would leave its cache before the next step reads them.
     fn stays_together(&self) -> bool {
-        true
+        self.pieces.total() * self.pooled[0] * self.pooled[1] * self.lanes <= TOGETHER_MAX
     }
 
     /// Pieces are output channels. Those of one thread are computed together: they read the same input.

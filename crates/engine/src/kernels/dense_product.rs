@@ -1,9 +1,8 @@
 //! The product behind a dense layer with many examples: block by block of weights, so that the sums that a block adds to stay
 //! in the first-level cache however wide the layer is, and each weight comes from memory once.
 
-use std::mem::MaybeUninit;
-
 use super::dense::Shape;
+use super::memory::Lines;
 use super::nonzero::{Place, list_nonzero};
 use super::simd::Simd;
 use super::tile::{lane_blocks, load, place, products_at, products_beside, row_blocks, store};
@@ -27,8 +26,8 @@ const LANES: usize = 32;
 #[inline(always)]
 pub(super) unsafe fn product<S: Simd>(w: *const f32, x: *const f32, y: *mut f32, rows: usize, shape: Shape) {
     let Shape { n, stride, lanes } = shape;
-    let mut copies = [MaybeUninit::<f32>::uninit(); ROWS * LANES];
-    let copies: *mut f32 = copies.as_mut_ptr().cast();
+    let mut copies = Lines::<{ ROWS * LANES }>::new();
+    let copies = copies.at();
     let block_rows = if n > COLUMNS { WIDE_ROWS } else { ROWS };
     let block_rows = rows.div_ceil(rows.div_ceil(block_rows).max(1)).max(1);
     // SAFETY: the caller's; blocks stay inside of `rows`, `n` and `lanes`.

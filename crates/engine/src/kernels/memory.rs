@@ -1,5 +1,7 @@
 //! The arena: one block of aligned memory that all buffers of a program live in.
 
+use std::mem::MaybeUninit;
+
 use memmap2::{MmapMut, MmapOptions};
 
 /// Names a buffer of one program.
@@ -89,6 +91,24 @@ impl Memory {
     pub(crate) fn get(&mut self, slot: Slot) -> &mut [f32] {
         // SAFETY: the exclusive borrow keeps every other user out.
         unsafe { self.slice_mut(slot) }
+    }
+}
+
+/// Room for numbers on the stack that begins with a cache line: a vector that lies across two takes twice as long.
+#[repr(align(64))]
+pub(crate) struct Lines<const N: usize>(MaybeUninit<[f32; N]>);
+
+impl<const N: usize> Lines<N> {
+    /// Room that nothing was written to.
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Lines(MaybeUninit::uninit())
+    }
+
+    /// The first number.
+    #[inline(always)]
+    pub(crate) fn at(&mut self) -> *mut f32 {
+        self.0.as_mut_ptr().cast()
     }
 }
 

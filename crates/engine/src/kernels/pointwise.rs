@@ -1,9 +1,8 @@
 //! The direct sum where every place meets at most one tap: a product of matrices. What a few places read is copied side by
 //! side first: channels of maps of even lengths would meet in the same sets of the caches.
 
-use std::mem::MaybeUninit;
-
 use super::direct::Sum;
+use super::memory::Lines;
 use super::simd::Simd;
 use super::tile::{lane_blocks, products, products_ahead, row_blocks, zero};
 
@@ -15,7 +14,7 @@ const PLACES: usize = 2;
 const LANES: usize = 32;
 
 /// What a few places read of a block of channels: `[place][channel][lane]`.
-type Copies = [MaybeUninit<f32>; PLACES * CHANNELS * LANES];
+type Copies = Lines<{ PLACES * CHANNELS * LANES }>;
 
 /// Computes the rows `from..to`.
 ///
@@ -25,8 +24,8 @@ type Copies = [MaybeUninit<f32>; PLACES * CHANNELS * LANES];
 #[inline(always)]
 pub(super) unsafe fn rows<S: Simd>(sum: Sum<'_>, from: usize, to: usize) {
     let places = sum.meetings.places();
-    let mut copies: Copies = [MaybeUninit::uninit(); PLACES * CHANNELS * LANES];
-    let copies: *mut f32 = copies.as_mut_ptr().cast();
+    let mut copies = Copies::new();
+    let copies = copies.at();
     // SAFETY: the caller's.
     unsafe {
         lane_blocks!(S, sum.lanes, lane, J => {
