@@ -41,7 +41,9 @@ mod strips;
 mod trained_dense;
 mod weight_gradient;
 mod winograd;
+mod winograd_blocks;
 mod winograd_input;
+mod winograd_product;
 mod winograd_tiles;
 
 use form::Purpose;
