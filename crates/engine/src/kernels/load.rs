@@ -5,22 +5,24 @@ use std::ops::Range;
 use graph::ValueId;
 
 use super::memory::Slot;
+use super::preprocessing::Preprocessing;
 use super::simd::{Simd, dispatch};
 use crate::feed::{Rows, Targets};
 use crate::layout::repeat_first;
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
 
-/// `x[feature][lane] = rows[lane][feature]`; lanes without an example repeat the first one.
+/// `x[feature][lane] = preprocessing(rows[lane][feature])`; lanes without an example repeat the first one.
 struct LoadRows {
     x: Slot,
+    preprocessing: Preprocessing,
     pieces: Pieces,
     lanes: usize,
 }
 
 impl Step for LoadRows {
     fn name(&self) -> String {
-        format!("load {}", self.pieces.total())
+        format!("load {}{}", self.pieces.total(), self.preprocessing.name())
     }
 
     fn pieces(&self) -> &Pieces {
@@ -32,21 +34,75 @@ impl Step for LoadRows {
     }
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
-        let range = self.pieces.range(piece);
+        self.run_all(piece..piece + 1, false, cx);
+    }
+
+    fn stays_together(&self) -> bool {
+        true
+    }
+
+    /// All features of one thread together: what it reads of an example is one stretch of memory.
+    fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
+        let range = self.pieces.span(pieces);
         assert_eq!(
             cx.batch.feed.row_len,
             self.pieces.total(),
             "rows have as many elements as the graph's input"
         );
-        // SAFETY: features `range` of `x` belong to this piece.
+        // SAFETY: features `range` of `x` belong to these pieces.
         let x = unsafe {
             let start = cx.memory.at(self.x).add(range.start * self.lanes);
             std::slice::from_raw_parts_mut(start, range.len() * self.lanes)
         };
-        match cx.batch.feed.rows {
-            Rows::U8(values) => turn(cx, values, range, self.lanes, x, f32::from),
-            Rows::F32(values) => turn(cx, values, range, self.lanes, x, |value| value),
+        let job = Job {
+            rows: cx.batch.rows,
+            row_len: cx.batch.feed.row_len,
+            range,
+            lanes: self.lanes,
+            preprocessing: &self.preprocessing,
+        };
+        // SAFETY: the level is the processor's.
+        unsafe {
+            match cx.batch.feed.rows {
+                Rows::U8(values) => {
+                    dispatch!(cx.level => load::<S, u8>(values: &[u8], job: Job<'_>, x: &mut [f32]));
+                }
+                Rows::F32(values) => {
+                    dispatch!(cx.level => load::<S, f32>(values: &[f32], job: Job<'_>, x: &mut [f32]));
+                }
+            }
         }
+        if cx.live() < self.lanes {
+            x.chunks_exact_mut(self.lanes).for_each(|feature| repeat_first(feature, cx.live()));
+        }
+    }
+}
+
+/// What is loaded: the features `range` of the examples in `rows`.
+struct Job<'a> {
+    rows: &'a [u32],
+    row_len: usize,
+    range: Range<usize>,
+    lanes: usize,
+    preprocessing: &'a Preprocessing,
+}
+
+/// An element of a row.
+trait Element: Copy {
+    fn number(self) -> f32;
+}
+
+impl Element for u8 {
+    #[inline(always)]
+    fn number(self) -> f32 {
+        f32::from(self)
+    }
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn number(self) -> f32 {
+        self
     }
 }
 
@@ -115,38 +171,40 @@ pub(super) fn ask_for(cx: &Context<'_>, range: Range<usize>) {
     }
 }
 
-fn turn<T: Copy>(
-    cx: &Context<'_>,
-    values: &[T],
-    range: Range<usize>,
-    lanes: usize,
-    x: &mut [f32],
-    number: impl Fn(T) -> f32,
-) {
-    let row_len = cx.batch.feed.row_len;
-    ask_for(cx, range.clone());
-    let mut numbers = [0.0f32; EXAMPLES * FEATURE_BLOCK];
-    for block in range.clone().step_by(FEATURE_BLOCK) {
-        let features = range.end.min(block + FEATURE_BLOCK) - block;
-        let x = &mut x[(block - range.start) * lanes..][..features * lanes];
-        for (group, rows) in cx.batch.rows.chunks(EXAMPLES).enumerate() {
-            for (numbers, &row) in numbers.chunks_exact_mut(FEATURE_BLOCK).zip(rows) {
-                let values = &values[row as usize * row_len + block..][..features];
-                numbers.iter_mut().zip(values).for_each(|(to, &value)| *to = number(value));
+/// Loads a few examples at a time, block by block of features, with those that come next asked for meanwhile.
+#[inline(always)]
+unsafe fn load<S: Simd, T: Element>(values: &[T], job: Job<'_>, x: &mut [f32]) {
+    let Job { rows, row_len, range, lanes, preprocessing } = job;
+    let ask = |rows: &[u32], features: Range<usize>| {
+        let [row, start, end] = [row_len, features.start, features.end].map(|at| at * size_of::<T>());
+        let rows = &rows[..rows.len().min(EXAMPLES)];
+        // SAFETY: the caller is compiled for the instruction set.
+        unsafe { ask_for_rows::<S>(values.as_ptr().cast(), rows, row, start, end) };
+    };
+    ask(rows, range.clone());
+    let mut numbers = Numbers([0.0; EXAMPLES * FEATURE_BLOCK]);
+    for lane in (0..rows.len()).step_by(EXAMPLES) {
+        let (some, behind) = rows[lane..].split_at(EXAMPLES.min(rows.len() - lane));
+        for block in range.clone().step_by(FEATURE_BLOCK) {
+            let features = range.end.min(block + FEATURE_BLOCK) - block;
+            ask(behind, block..block + features);
+            for (numbers, &row) in numbers.0.chunks_exact_mut(FEATURE_BLOCK).zip(some) {
+                let (numbers, at) = (&mut numbers[..features], row as usize * row_len + block);
+                let values = &values[at..at + features];
+                numbers.iter_mut().zip(values).for_each(|(to, value)| *to = value.number());
+                // SAFETY: the caller is compiled for the instruction set.
+                unsafe { preprocessing.apply::<S>(numbers, block) };
             }
-            let (level, count, lane) = (cx.level, rows.len(), group * EXAMPLES);
-            let (from, to): (&[f32], &mut [f32]) = (&numbers, &mut *x);
-            // SAFETY: the level is the processor's.
-            unsafe {
-                dispatch!(level => turn_block::<S>(from: &[f32], to: &mut [f32], features: usize, count: usize, lane: usize,
-                    lanes: usize));
-            }
+            let x = &mut x[(block - range.start) * lanes..][..features * lanes];
+            // SAFETY: as above.
+            unsafe { turn_block::<S>(&numbers.0, x, features, some.len(), lane, lanes) };
         }
     }
-    if cx.live() < lanes {
-        x.chunks_exact_mut(lanes).for_each(|feature| repeat_first(feature, cx.live()));
-    }
 }
+
+/// Examples side by side, in whole cache lines.
+#[repr(align(64))]
+struct Numbers([f32; EXAMPLES * FEATURE_BLOCK]);
 
 /// `target[lane]`: the class number or the value each example should be answered with.
 struct LoadTargets {
@@ -227,10 +285,11 @@ pub(crate) fn lower_inputs(cx: &mut Lowering<'_>, loaded: bool) {
     let lanes = cx.lanes;
     if let Some(&input) = inputs.first().filter(|_| !loaded) {
         let features = cx.features(input).expect("has lanes");
-        let x = cx.slot(input);
+        let (value, preprocessing) = Preprocessing::behind(cx, input);
+        let x = cx.slot(value);
         let pieces = Pieces::of(features, features * lanes * 16);
-        cx.set_cut(input, pieces.clone());
-        cx.push(LoadRows { x, pieces, lanes });
+        cx.set_cut(value, pieces.clone());
+        cx.push(LoadRows { x, preprocessing, pieces, lanes });
     }
     if let Some(&target) = inputs.get(1) {
         let target = cx.slot(target);

@@ -42,6 +42,7 @@ pub(crate) mod nonzero;
 pub(crate) mod peak;
 pub(crate) mod pointwise;
 pub(crate) mod pool_windows;
+pub(crate) mod preprocessing;
 pub(crate) mod reduce;
 pub(crate) mod simd;
 #[cfg(target_arch = "x86_64")]

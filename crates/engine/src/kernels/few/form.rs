@@ -41,14 +41,14 @@ pub(crate) struct Forms {
 
 /// The lengths of a value per example: its first dimension, and the product of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lengths {
-    pub(super) channels: usize,
-    pub(super) positions: usize,
+pub(crate) struct Lengths {
+    pub(crate) channels: usize,
+    pub(crate) positions: usize,
 }
 
 impl Lengths {
     /// Those of a value; `None` unless it has a row per example.
-    pub(super) fn of(cx: &Lowering<'_>, value: ValueId) -> Option<Self> {
+    pub(crate) fn of(cx: &Lowering<'_>, value: ValueId) -> Option<Self> {
         let dims = cx.feature_dims(value)?;
         let channels = dims.first().copied().unwrap_or(1);
         Some(Lengths { channels, positions: dims.iter().skip(1).product() })

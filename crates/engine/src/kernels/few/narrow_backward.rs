@@ -37,9 +37,11 @@ pub(super) unsafe fn rows<S: Simd, U: Rule, const E: usize, const J: usize, cons
                 dy[e][j] = S::keep(mask, S::load(job.dy.add(e * job.dy_example + j * S::WIDTH)));
             }
         }
+        let numbers: [*const f32; E] =
+            std::array::from_fn(|e| job.dy.wrapping_add(if e < job.live { e * job.dy_example } else { 0 }));
         for first in (from..whole).step_by(S::WIDTH) {
             if DX {
-                input_gradient::<S, E>(at, job, first);
+                input_gradient::<S, E>(at, job, &numbers, first);
             }
             for row in first..first + S::WIDTH {
                 let mut gradient = [S::splat(0.0); J];
@@ -62,17 +64,18 @@ pub(super) unsafe fn rows<S: Simd, U: Rule, const E: usize, const J: usize, cons
 
 /// `dx[e][first ..] = sum over the columns of w[..][column] dy[e][column]`, a vector of rows.
 #[inline(always)]
-unsafe fn input_gradient<S: Simd, const E: usize>(at: Pointers, job: Job, first: usize) {
+unsafe fn input_gradient<S: Simd, const E: usize>(
+    at: Pointers,
+    job: Job,
+    dy: &[*const f32; E],
+    first: usize,
+) {
     let mut turned: Turned = [[0.0; COLUMNS]; COLUMNS];
     // SAFETY: the caller's.
     unsafe {
         for column in (0..job.n).step_by(S::WIDTH) {
             let w = at.weight.add(first * job.stride + column);
             S::turn(w, job.stride, turned[column].as_mut_ptr(), COLUMNS);
-        }
-        let mut dy = [job.dy; E];
-        for e in 0..E.min(job.live) {
-            dy[e] = job.dy.add(e * job.dy_example);
         }
         let mut sums = [S::splat(0.0); E];
         for column in 0..job.n {
