@@ -2,48 +2,30 @@
 
 use std::ops::Range;
 
-use crate::kernels::memory::{ALIGNMENT, Slot};
+use crate::kernels::memory::{ALIGNMENT, Places, Slot};
 use crate::program::{BufferSpec, Made};
 use crate::step::{Access, Mode, Part, Step};
 
 /// From which step to which a buffer is needed; `None` where no step touches it.
 type Life = Option<(usize, usize)>;
 
-/// A place for every buffer: persistent ones side by side, the others reusing the room of those whose last
-/// reader has run, and behind which the threads meet anyway. Returns the arena's length and each buffer's offset and length.
-pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, Vec<(usize, usize)>) {
-    let mut places = vec![(0, 0); buffers.len()];
-    let mut end = 0;
-    for (place, buffer) in places.iter_mut().zip(buffers) {
-        if !buffer.is_shared() {
-            *place = (end, buffer.len);
-            end += buffer.len.next_multiple_of(ALIGNMENT);
-        }
-    }
+/// A place for every buffer: persistent ones side by side, those first that no step writes, the others reusing the room of those
+/// whose last reader has run, and behind which the threads meet anyway.
+pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> Places {
+    let Places { len: start, fixed, buffers: mut places } = side_by_side(steps, buffers);
     let mut lives = lives(steps, buffers);
     let owners = join(steps, buffers, &mut lives);
-    let barriers = find_barriers(steps, &apart(buffers));
-    lives.iter_mut().flatten().for_each(|life| {
-        *life = (phase(steps, &barriers, life.0).start, phase(steps, &barriers, life.1).end - 1);
-    });
-    // Where the threads do not meet before the first step, the last phase goes on with the next batch.
-    let (first, last) = (barriers.iter().position(|&meets| meets), barriers.iter().rposition(|&meets| meets));
-    let around = first.zip(last).filter(|&(first, _)| first > 0);
-    let wraps =
-        |a: (usize, usize), b: (usize, usize)| around.is_some_and(|(first, last)| a.0 < first && b.1 >= last);
+    let clash = last_for_phases(steps, buffers, &mut lives);
     let mut order: Vec<usize> =
         (0..buffers.len()).filter(|&index| buffers[index].is_shared() && owners[index] == index).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(buffers[index].len));
-    let mut placed: Vec<usize> = Vec::new();
-    let start = end;
+    let (mut placed, mut end): (Vec<usize>, usize) = (Vec::new(), start);
     for index in order {
         let Some(life) = lives[index] else { continue };
         let len = buffers[index].len.next_multiple_of(ALIGNMENT);
-        let together =
-            |a: (usize, usize), b: (usize, usize)| a.0 <= b.1 && b.0 <= a.1 || wraps(a, b) || wraps(b, a);
-        let clash = |other: &&usize| lives[**other].is_some_and(|other| together(life, other));
+        let beside = |other: &&usize| lives[**other].is_some_and(|other| clash(life, other));
         let mut taken: Vec<(usize, usize)> =
-            placed.iter().filter(clash).map(|&other| places[other]).collect();
+            placed.iter().filter(beside).map(|&other| places[other]).collect();
         taken.sort_unstable();
         let mut offset = start;
         for (from, size) in taken {
@@ -59,7 +41,49 @@ pub(crate) fn place(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> (usize, 
     for index in (0..buffers.len()).filter(|&index| buffers[index].is_shared()) {
         places[index] = places[owners[index]];
     }
-    (end, places)
+    Places { len: end, fixed, buffers: places }
+}
+
+/// Places for the buffers that share none with others.
+fn side_by_side(steps: &[Box<dyn Step>], buffers: &[BufferSpec]) -> Places {
+    let mut written = vec![false; buffers.len()];
+    for access in steps.iter().flat_map(|step| step.access()).filter(|access| access.mode == Mode::Write) {
+        written[access.slot.0 as usize] = true;
+    }
+    let mut places = Places { len: 0, fixed: 0, buffers: vec![(0, 0); buffers.len()] };
+    for changes in [false, true] {
+        for index in (0..buffers.len()).filter(|&index| written[index] == changes) {
+            if !buffers[index].is_shared() {
+                places.buffers[index] = (places.len, buffers[index].len);
+                places.len += buffers[index].len.next_multiple_of(ALIGNMENT);
+            }
+        }
+        if !changes {
+            places.fixed = places.len;
+        }
+    }
+    places
+}
+
+/// Makes lives as long as the phases in which they begin and end, and gives whether two of them overlap.
+fn last_for_phases(
+    steps: &[Box<dyn Step>],
+    buffers: &[BufferSpec],
+    lives: &mut [Life],
+) -> impl Fn((usize, usize), (usize, usize)) -> bool + use<> {
+    let barriers = find_barriers(steps, &apart(buffers));
+    lives.iter_mut().flatten().for_each(|life| {
+        *life = (phase(steps, &barriers, life.0).start, phase(steps, &barriers, life.1).end - 1);
+    });
+    // Where the threads do not meet before the first step, the last phase goes on with the next batch.
+    let (first, last) = (barriers.iter().position(|&meets| meets), barriers.iter().rposition(|&meets| meets));
+    let around = first.zip(last).filter(|&(first, _)| first > 0);
+    move |a, b| {
+        let wraps = |a: (usize, usize), b: (usize, usize)| {
+            around.is_some_and(|(first, last)| a.0 < first && b.1 >= last)
+        };
+        a.0 <= b.1 && b.0 <= a.1 || wraps(a, b) || wraps(b, a)
+    }
 }
 
 /// Places of which none is shared.
@@ -286,7 +310,7 @@ mod tests {
             fake(&cut, &[Access::read(b)]),
         ];
         let buffers = [BufferSpec { len: 64, persistent: false }, BufferSpec { len: 16, persistent: false }];
-        let (_, places) = place(&steps, &buffers);
+        let places = place(&steps, &buffers).buffers;
         // The third step reads all of `b`; the second writes it again in the next round, behind the first's lack
         // of a clash, so a meeting stands before the second or the third in each direction.
         let barriers = find_barriers(&steps, &places);
@@ -307,7 +331,7 @@ mod tests {
             fake(&serial, &[Access::read(b)]),
         ];
         let buffers = [BufferSpec { len: 64, persistent: false }, BufferSpec { len: 16, persistent: false }];
-        let (_, places) = place(&steps, &buffers);
+        let places = place(&steps, &buffers).buffers;
         let barriers = find_barriers(&steps, &places);
         assert_eq!(find_groups(&steps, &barriers), [0..3, 3..4, 4..5, 5..6]);
     }
@@ -360,7 +384,7 @@ mod tests {
             fake(&cut, &[Access::read(c), Access::write_own(b, &cut, share)]),
         ];
         let buffers = [1, 1, 2].map(|size| BufferSpec { len: SHARED_LEN_MIN * size, persistent: false });
-        let (len, places) = place(&steps, &buffers);
+        let Places { len, buffers: places, .. } = place(&steps, &buffers);
         // In the room of `a`, `b` would have the threads meet before the third step as well as before it is read.
         assert_eq!(len, 4 * SHARED_LEN_MIN);
         assert_eq!(find_barriers(&steps, &places), [true, false, true]);
@@ -371,7 +395,7 @@ mod tests {
         let (serial, a) = (Pieces::serial(4), Slot(0));
         let steps = vec![fake(&serial, &[Access::write(a)]), fake(&serial, &[Access::read(a)])];
         let buffers = [BufferSpec { len: 64, persistent: false }];
-        let (_, places) = place(&steps, &buffers);
+        let places = place(&steps, &buffers).buffers;
         assert_eq!(find_barriers(&steps, &places), [false, false]);
     }
 
@@ -385,7 +409,7 @@ mod tests {
             fake(&serial, &[Access::read(slots[1]), Access::write(slots[2])]),
         ];
         let buffers = vec![BufferSpec { len: SHARED_LEN_MIN, persistent: false }; 3];
-        let (len, places) = place(&steps, &buffers);
+        let Places { len, buffers: places, .. } = place(&steps, &buffers);
         assert_eq!(len, 2 * SHARED_LEN_MIN);
         assert_ne!(places[0].0, places[1].0);
         assert_ne!(places[1].0, places[2].0);
@@ -404,7 +428,7 @@ mod tests {
         let steps =
             vec![step(&[], a, &[]), step(&[], b, &[]), step(&[a, b], c, &[a, b]), step(&[a, c], d, &[c])];
         let buffers = vec![BufferSpec { len: SHARED_LEN_MIN, persistent: false }; 4];
-        let (len, places) = place(&steps, &buffers);
+        let Places { len, buffers: places, .. } = place(&steps, &buffers);
         // `a` is read later, so `c` lies over `b`, and `d` over both.
         assert_eq!(len, 2 * SHARED_LEN_MIN);
         assert_eq!(places[1..], [places[1]; 3]);

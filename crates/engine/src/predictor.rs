@@ -1,6 +1,6 @@
 //! Inference: batches in, answers out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use graph::{Graph, ValueId, ValueType};
 use tensor::Tensor;
@@ -15,6 +15,7 @@ use crate::lower::{Constants, Lowered, lower};
 use crate::operations::attribute;
 use crate::profile::{Profile, Recorder};
 use crate::program::{Flow, Schedule};
+use crate::replicas;
 use crate::trainer::Options;
 
 /// A graph ready to run forwards.
@@ -68,7 +69,11 @@ impl Predictor {
         if graph.inputs.len() != 1 {
             return Err(EngineError::Form(format!("expected one input, found {}", graph.inputs.len())));
         }
-        let lowered = lower(&graph, options.batch, options.level, &graph.outputs, constants, choice)?;
+        // Algorithms that depend on the batch are those of all of it.
+        let apart = if choice.learns { 1 } else { replicas::count(&graph, options.batch, options.threads) };
+        let part = options.batch.div_ceil(apart);
+        let mut lowered = lower(&graph, part, options.level, &graph.outputs, constants, choice)?;
+        lowered.program.replicate(apart);
         let outputs = graph.outputs.iter().map(|&id| match lowered.places.get(&id) {
             Some((slot, Layout::Lanes { features })) => Ok((id, *slot, features.clone())),
             _ => Err(EngineError::Form(format!("output {} has no value per example", graph.value(id).name))),
@@ -80,6 +85,12 @@ impl Predictor {
     /// Bytes of the arena: weights and activations.
     pub fn bytes(&self) -> usize {
         self.lowered.program.bytes()
+    }
+
+    /// How many threads compute examples of their own, each with memory of its own beside weights that all of them read; 1 where all
+    /// threads compute the same examples.
+    pub fn replicas(&self) -> usize {
+        self.lowered.program.replicas()
     }
 
     /// The plan, one line per step; `|` stands where the threads meet before a step.
@@ -115,24 +126,29 @@ impl Predictor {
     /// Errors if an operator refuses the values it is given, such as an index out of range.
     pub fn run(&mut self, feed: Feed<'_>, order: &[u32]) -> Result<Vec<Tensor>, EngineError> {
         let Options { batch, threads, .. } = self.options;
-        let lanes = self.lowered.lanes;
-        let mut values: Vec<Vec<f32>> = self
-            .outputs
-            .iter()
-            .map(|(_, _, dims)| Vec::with_capacity(order.len() * dims.iter().product::<usize>()))
-            .collect();
-        let mut after = |index: usize, memory: &Memory| {
-            let live = order.len().min((index + 1) * batch) - index * batch;
-            for ((_, slot, dims), values) in self.outputs.iter().zip(&mut values) {
-                let (count, from) = (dims.iter().product::<usize>(), read_only(memory, *slot));
-                values.extend(
-                    (0..live).flat_map(|lane| (0..count).map(move |feature| from[feature * lanes + lane])),
-                );
-            }
-            Flow::Continue
+        let (program, part) = (&self.lowered.program, batch.div_ceil(self.lowered.program.replicas()));
+        let parts = Mutex::new(Vec::with_capacity(order.len().div_ceil(part)));
+        let read = |first: usize, memory: &Memory| {
+            let last = order.len().min(first + part).min(first - first % batch + batch);
+            let values =
+                self.outputs.iter().map(|output| self.values(output, last - first, memory)).collect();
+            parts.lock().expect("nothing panics while it holds the lock").push((first, values));
         };
-        let schedule = Schedule { first_step: 1, learning_rate: 0.0 };
-        self.lowered.program.run(feed, order, batch, threads, &schedule, &mut after)?;
+        if program.replicas() > 1 {
+            program.run_apart(feed, order, batch, &read, None)?;
+        } else {
+            let schedule = Schedule { first_step: 1, learning_rate: 0.0 };
+            let mut after = |index: usize, memory: &Memory| {
+                read(index * batch, memory);
+                Flow::Continue
+            };
+            program.run(feed, order, batch, threads, &schedule, &mut after)?;
+        }
+        let mut parts: Vec<(usize, Vec<Vec<f32>>)> = parts.into_inner().expect("as above");
+        parts.sort_unstable_by_key(|&(first, _)| first);
+        let values =
+            |index: usize| parts.iter().flat_map(|(_, values)| values[index].iter().copied()).collect();
+        let values: Vec<Vec<f32>> = (0..self.outputs.len()).map(values).collect();
         let shaped = self.outputs.iter().zip(values).map(|((id, _, dims), values)| {
             let mut shape = vec![order.len()];
             shape.extend(dims);
@@ -141,14 +157,25 @@ impl Predictor {
         Ok(shaped.collect())
     }
 
+    /// An output of the first `live` examples of a batch, example by example.
+    fn values(&self, output: &(ValueId, Slot, Vec<usize>), live: usize, memory: &Memory) -> Vec<f32> {
+        let (lanes, (_, slot, dims)) = (self.lowered.lanes, output);
+        let (count, from) = (dims.iter().product::<usize>(), read_only(memory, *slot));
+        (0..live).flat_map(|lane| (0..count).map(move |feature| from[feature * lanes + lane])).collect()
+    }
+
     /// Runs the graph for the rows of `feed` in `order` as [`Predictor::run`] does, and measures what each step of the plan
     /// takes. The first `warm` batches are not counted.
     pub fn profile(&mut self, feed: Feed<'_>, order: &[u32], warm: usize) -> Result<Profile, EngineError> {
         let Options { batch, threads, .. } = self.options;
         let schedule = Schedule { first_step: 1, learning_rate: 0.0 };
         let (program, recorder) = (&self.lowered.program, Recorder::default());
-        let mut after = |_: usize, _: &Memory| Flow::Continue;
-        program.run_recorded(feed, order, batch, threads, &schedule, &mut after, Some(&recorder))?;
+        if program.replicas() > 1 {
+            program.run_apart(feed, order, batch, &|_, _| {}, Some(&recorder))?;
+        } else {
+            let mut after = |_: usize, _: &Memory| Flow::Continue;
+            program.run_recorded(feed, order, batch, threads, &schedule, &mut after, Some(&recorder))?;
+        }
         let mut profile = recorder.profile(program.outline(), warm);
         attribute(&self.graph, batch, &mut profile);
         Ok(profile)

@@ -14,7 +14,7 @@ use crate::kernels::memory::{Memory, Slot};
 use crate::kernels::read_only;
 use crate::kernels::workers::Team;
 use crate::meeting::{Alarm, Meeting};
-use crate::profile::{Recorder, StepTime};
+use crate::profile::{Noted, Recorder, StepTime};
 use crate::step::{Access, Context, Mode, Step};
 
 /// A buffer before it has a place: how many elements, and whether its content outlives a batch.
@@ -46,7 +46,7 @@ pub(crate) struct Made {
 
 /// The steps of one batch and the memory they work in.
 pub(crate) struct Program {
-    steps: Vec<Box<dyn Step>>,
+    pub(crate) steps: Vec<Box<dyn Step>>,
     /// What each step was made for.
     made: Vec<Made>,
     /// Whether the threads meet before the step.
@@ -54,13 +54,15 @@ pub(crate) struct Program {
     /// The steps that are computed together, piece by piece.
     groups: Vec<Range<usize>>,
     pub(crate) memory: Memory,
-    level: Level,
+    /// Further memories, for the threads that compute other examples meanwhile.
+    pub(crate) others: Vec<Memory>,
+    pub(crate) level: Level,
     /// Number of lanes, and the buffers whose lanes behind the last example have to be zero.
     zero_beyond: (usize, Vec<Slot>),
     /// The first step that computes a gradient, if one does.
     way_back: Option<usize>,
     /// How often it was run.
-    turns: AtomicUsize,
+    pub(crate) turns: AtomicUsize,
 }
 
 impl Program {
@@ -72,16 +74,17 @@ impl Program {
         buffers: &[BufferSpec],
         level: Level,
     ) -> Self {
-        let (len, places) = place(&steps, buffers);
-        let barriers = find_barriers(&steps, &places);
+        let places = place(&steps, buffers);
+        let barriers = find_barriers(&steps, &places.buffers);
         let groups = find_groups(&steps, &barriers);
-        let memory = Memory::new(len, places);
+        let memory = Memory::new(places);
         Program {
             steps,
             made,
             barriers,
             groups,
             memory,
+            others: Vec::new(),
             level,
             zero_beyond: (1, Vec::new()),
             way_back: None,
@@ -101,11 +104,11 @@ impl Program {
 
     /// Panics if a buffer that `step` has just written holds something else than zeros behind the last example; what
     /// training that diverged leaves there (zero times infinity) is for the caller to report.
-    fn check_zero_beyond(&self, step: &dyn Step, live: usize) {
-        let (lanes, slots) = &self.zero_beyond;
+    fn check_zero_beyond(&self, step: &dyn Step, cx: &Context<'_>) {
+        let (live, (lanes, slots)) = (cx.live(), &self.zero_beyond);
         for access in step.access() {
             if access.mode == Mode::Write && slots.contains(&access.slot) {
-                let values = read_only(&self.memory, access.slot);
+                let values = read_only(cx.memory, access.slot);
                 let clean = values
                     .chunks_exact(*lanes)
                     .all(|lane| lane[live..].iter().all(|&x| x == 0.0 || !x.is_finite()));
@@ -114,9 +117,9 @@ impl Program {
         }
     }
 
-    /// Bytes of the arena.
+    /// Bytes of the arena, and of its replicas.
     pub(crate) fn bytes(&self) -> usize {
-        self.memory.bytes()
+        self.memory.bytes() + self.others.iter().map(Memory::bytes).sum::<usize>()
     }
 
     /// The plan for people: one line per step, `|` where the threads meet before it.
@@ -179,7 +182,9 @@ impl Program {
                     learning_rate: schedule.learning_rate,
                     failure: &failure,
                 };
-                self.run_batch(&cx, turn + index, (thread, threads), &meeting, recorder);
+                let mut noted = recorder.map(|recorder| recorder.begin(thread, self.steps.len()));
+                self.run_batch(&cx, turn + index, (thread, threads), &meeting, noted.as_mut());
+                recorder.into_iter().zip(noted).for_each(|(recorder, noted)| recorder.end(noted));
                 if thread == 0 && (cx.has_failed() || after(index, &self.memory) == Flow::Stop) {
                     // Takes effect after the next batch's first meeting at the latest on every thread alike:
                     // the others may already be inside the next batch, so that one is the last.
@@ -204,15 +209,14 @@ impl Program {
     }
 
     /// Computes one batch.
-    fn run_batch(
+    pub(crate) fn run_batch(
         &self,
         cx: &Context<'_>,
         turn: usize,
         (thread, threads): (usize, usize),
         meeting: &Meeting,
-        recorder: Option<&Recorder>,
+        mut noted: Option<&mut Noted>,
     ) {
-        let mut noted = recorder.map(|recorder| recorder.begin(thread, self.steps.len()));
         for group in &self.groups {
             if self.barriers[group.start] {
                 meeting.wait(thread);
@@ -233,11 +237,8 @@ impl Program {
                 _ => pieces.rev().for_each(|piece| compute(piece..piece + 1)),
             }
             if cfg!(debug_assertions) && threads == 1 {
-                steps.iter().for_each(|step| self.check_zero_beyond(step.as_ref(), cx.live()));
+                steps.iter().for_each(|step| self.check_zero_beyond(step.as_ref(), cx));
             }
-        }
-        if let (Some(recorder), Some(noted)) = (recorder, noted) {
-            recorder.end(noted);
         }
     }
 
@@ -250,16 +251,18 @@ impl Program {
                 node: made.node.clone(),
                 again: made.again,
                 pieces: step.pieces().count(),
-                meets,
+                meets: meets && self.replicas() == 1,
                 operations: step.operations(),
-                bytes: step.access().iter().map(|access| self.bytes_of(access)).sum(),
+                bytes: self.replicas() as u64 * self.bytes_of(step.as_ref()),
                 seconds: 0.0,
             })
             .collect()
     }
 
-    fn bytes_of(&self, access: &Access) -> u64 {
-        (self.memory.len_of(access.slot) * size_of::<f32>()) as u64
+    /// Bytes of the buffers that a step reads and writes.
+    fn bytes_of(&self, step: &dyn Step) -> u64 {
+        let len = |access: &Access| self.memory.len_of(access.slot) * size_of::<f32>();
+        step.access().iter().map(|access| len(access) as u64).sum()
     }
 }
 

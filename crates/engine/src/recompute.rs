@@ -224,7 +224,7 @@ impl Footprint {
 impl Draft {
     fn of(cx: &Lowering<'_>) -> Self {
         let steps: Vec<Footprint> = cx.steps().iter().map(|step| Footprint::of(step.as_ref(), cx)).collect();
-        let (len, _) = place(cx.steps(), cx.buffers());
+        let len = place(cx.steps(), cx.buffers()).len;
         let slots = (0..).map(Slot).zip(cx.buffers());
         let shared = slots.filter(|(_, buffer)| buffer.is_shared());
         let shared: BTreeMap<Slot, usize> =

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use engine::{
     Feed, Flow, Level, Loss, Objective, Optimizer, Options, Predictor, Rows, Targets, Trainer, training_graph,
 };
-use tensor::{DType, Random, Tensor};
+use graph::{Attribute, Attributes, Graph, ValueType};
+use tensor::{DType, Random, Shape, Tensor};
 
 mod support;
 
@@ -108,4 +109,71 @@ fn an_example_gets_the_same_bytes_in_any_company() {
             assert_eq!(apart, together, "{batch} at a time, {level:?}, fixed: {fixed}");
         }
     }
+}
+
+#[test]
+fn threads_with_examples_of_their_own_give_the_same_bytes() {
+    let graph = support::mnist_graph();
+    let pixels: Vec<u8> =
+        (0..350 * 784).map(|at| (Random::new(4, "pixels").word(0, at) >> 24) as u8).collect();
+    let feed = Feed { rows: Rows::U8(&pixels), row_len: 784, targets: Targets::None };
+    // A whole batch, one of which only the first thread has a part, and a part that is not whole.
+    let order: Vec<u32> = (0..350).rev().chain([7]).collect();
+    let options = |threads: usize| Options { batch: 200, threads, level: Level::detect() };
+    let doubled: Vec<(String, Tensor)> = graph
+        .values()
+        .filter(|(_, value)| value.name == "output.bias")
+        .map(|(_, value)| {
+            let numbers = value.constant.as_ref().expect("a constant").values::<f32>();
+            (value.name.clone(), Tensor::new([10], numbers.iter().map(|x| 2.0 * x + 1.0).collect::<Vec<_>>()))
+        })
+        .collect();
+    assert_eq!(doubled.len(), 1);
+    let answers = |threads: usize, count: usize| {
+        let mut predictor = Predictor::new(&graph, options(threads)).unwrap();
+        let run = |predictor: &mut Predictor| predictor.run(feed, &order[..count]).unwrap().remove(0);
+        let before = run(&mut predictor);
+        predictor.set_constants(&doubled).unwrap();
+        (predictor.replicas(), [before.digest(), run(&mut predictor).digest()])
+    };
+    for count in [350, 300, 40, 0] {
+        let (replicas, one) = answers(1, count);
+        assert_eq!(replicas, 1);
+        assert!(one[0] != one[1] || count == 0, "the constant is another one");
+        for threads in [2, 3] {
+            assert_eq!(answers(threads, count), (threads, one), "{threads} threads, {count} examples");
+        }
+        // Too few examples for each.
+        assert_eq!(answers(4, count), (1, one));
+    }
+    let mut predictor = Predictor::shared(Arc::new(graph.clone()), options(2)).unwrap();
+    let profile = predictor.profile(feed, &order[..200].repeat(4), 1).unwrap();
+    assert_eq!(profile.batches.len(), 3);
+    assert!(profile.steps.iter().all(|step| !step.meets));
+}
+
+#[test]
+fn a_refusal_on_one_of_several_threads_is_an_error() {
+    let mut graph = Graph::new("chosen");
+    let x = graph.input("x", ValueType::new(DType::U8, Shape::batched(&[1])));
+    let table = graph.constant("table", Tensor::new([4], vec![1.0f32, 2.0, 3.0, 4.0]));
+    let to = Attributes::from([("to".to_owned(), Attribute::Int(7))]);
+    let index = graph.push("index", "Cast", to, &[x]).unwrap();
+    let y = graph.push("y", "Gather", Attributes::new(), &[table, index]).unwrap();
+    graph.outputs.push(y);
+    let mut rows = vec![3u8; 256];
+    let options = Options { batch: 256, threads: 2, level: Level::detect() };
+    let mut predictor = Predictor::new(&graph, options).unwrap();
+    assert_eq!(predictor.replicas(), 2);
+    let order: Vec<u32> = (0..256).collect();
+    let mut answers = |rows: &[u8]| {
+        let feed = Feed { rows: Rows::U8(rows), row_len: 1, targets: Targets::None };
+        predictor.run(feed, &order).map(|mut outputs| outputs.remove(0).values::<f32>().to_vec())
+    };
+    assert_eq!(answers(&rows).unwrap(), [4.0; 256]);
+    rows[200] = 9;
+    let error = answers(&rows).unwrap_err().to_string();
+    assert!(error.contains("index"), "{error}");
+    rows[200] = 0;
+    assert_eq!(answers(&rows).unwrap()[200], 1.0);
 }

@@ -39,6 +39,7 @@ fn a_training_step_is_measured_and_nothing_is_written() {
             "measured",
             "batch",
             "threads",
+            "replicas",
             "cpu_level",
             "parameters",
             "ms_median",

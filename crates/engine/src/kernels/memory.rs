@@ -1,6 +1,7 @@
 //! The arena: one block of aligned memory that all buffers of a program live in.
 
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use memmap2::{MmapMut, MmapOptions};
 
@@ -11,59 +12,109 @@ pub(crate) struct Slot(pub(crate) u32);
 /// Buffers start at multiples of this many elements: 64 bytes, a cache line and the widest vector.
 pub(crate) const ALIGNMENT: usize = 16;
 
+/// Pages of numbers.
+struct Pages {
+    /// Owns the memory that `base` points into.
+    _mapped: MmapMut,
+    base: *mut f32,
+}
+
+impl Pages {
+    /// Room for `len` elements, all zero.
+    fn new(len: usize) -> Self {
+        let bytes = len.checked_mul(size_of::<f32>()).and_then(|bytes| bytes.checked_add(HUGE_PAGE));
+        let bytes = bytes.expect("the arena fits the address space");
+        let mut mapped = MmapOptions::new()
+            .len(bytes)
+            .map_anon()
+            .unwrap_or_else(|error| panic!("{bytes} bytes of memory for the plan could not be had: {error}"));
+        advise_huge_pages(&mapped);
+        let start = mapped.as_mut_ptr();
+        // SAFETY: a huge page more than needed was mapped, so the next boundary leaves room for all elements.
+        let base = unsafe { start.add(start.align_offset(HUGE_PAGE)) }.cast();
+        Pages { _mapped: mapped, base }
+    }
+}
+
+// SAFETY: the pages are owned; access from several threads is kept apart as described at [`Memory`].
+unsafe impl Send for Pages {}
+// SAFETY: as above.
+unsafe impl Sync for Pages {}
+
+/// How long an arena is, and where in it which buffer lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Elements of all buffers.
+    pub(crate) len: usize,
+    /// Elements at the beginning that no step writes.
+    pub(crate) fixed: usize,
+    /// Offset and length of each buffer; none lies on both sides of `fixed`.
+    pub(crate) buffers: Vec<(usize, usize)>,
+}
+
 /// The arena with the place of every buffer in it.
 ///
 /// Several threads write to it at once. That they never write where another reads or writes is what
 /// [`crate::program`] arranges: steps state what each piece touches, and barriers part what would clash.
 pub(crate) struct Memory {
-    /// Owns the pages that `base` points into.
-    _pages: MmapMut,
-    base: *mut f32,
-    len: usize,
-    places: Vec<(usize, usize)>,
+    /// What no step writes, with all else behind it unless that lies in `own`.
+    fixed: Arc<Pages>,
+    /// What steps write, of a replica.
+    own: Option<Pages>,
+    places: Arc<Places>,
+    /// The first element of each buffer, and how many there are.
+    buffers: Vec<(*mut f32, usize)>,
 }
 
-// SAFETY: the pages are owned; access from several threads is kept apart as described above.
+// SAFETY: the pages are owned, and buffers lie in them; access from several threads is kept apart as described above.
 unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// A zeroed arena of `len` elements; `places` gives each slot's offset and length.
-    pub(crate) fn new(len: usize, places: Vec<(usize, usize)>) -> Self {
-        let len = len.max(ALIGNMENT);
+    /// A zeroed arena.
+    pub(crate) fn new(places: Places) -> Self {
         assert!(
-            places.iter().all(|&(start, size)| start + size <= len),
+            places.buffers.iter().all(|&(start, size)| start + size <= places.len),
             "a buffer lies outside of the arena"
         );
-        let bytes = len.checked_mul(size_of::<f32>()).and_then(|bytes| bytes.checked_add(HUGE_PAGE));
-        let bytes = bytes.expect("the arena fits the address space");
-        let mut pages = MmapOptions::new()
-            .len(bytes)
-            .map_anon()
-            .unwrap_or_else(|error| panic!("{bytes} bytes of memory for the plan could not be had: {error}"));
-        advise_huge_pages(&pages);
-        let start = pages.as_mut_ptr();
-        // SAFETY: a huge page more than needed was mapped, so the next boundary leaves room for all elements.
-        let base = unsafe { start.add(start.align_offset(HUGE_PAGE)) }.cast();
-        Memory { _pages: pages, base, len, places }
+        let fixed = Arc::new(Pages::new(places.len.max(ALIGNMENT)));
+        Memory::of(fixed, None, Arc::new(places))
+    }
+
+    /// Another arena for the same steps, which has what no step writes in common with this one. The rest of it is zero.
+    pub(crate) fn replica(&self) -> Self {
+        let own = Pages::new((self.places.len - self.places.fixed).max(ALIGNMENT));
+        Memory::of(self.fixed.clone(), Some(own), self.places.clone())
+    }
+
+    fn of(fixed: Arc<Pages>, own: Option<Pages>, places: Arc<Places>) -> Self {
+        let at = |&(start, len): &(usize, usize)| {
+            let (base, start) = match &own {
+                Some(own) if start >= places.fixed => (own.base, start - places.fixed),
+                _ => (fixed.base, start),
+            };
+            // SAFETY: places lie inside of the arena, and a replica has room for all behind `fixed`.
+            (unsafe { base.add(start) }, len)
+        };
+        let buffers = places.buffers.iter().map(at).collect();
+        Memory { fixed, own, places, buffers }
     }
 
     /// The first element of a buffer.
     pub(crate) fn at(&self, slot: Slot) -> *mut f32 {
-        let (start, _) = self.places[slot.0 as usize];
-        // SAFETY: `new` checked that the place lies inside of the allocation.
-        unsafe { self.base.add(start) }
+        self.buffers[slot.0 as usize].0
     }
 
     /// Number of elements of a buffer.
     pub(crate) fn len_of(&self, slot: Slot) -> usize {
-        self.places[slot.0 as usize].1
+        self.buffers[slot.0 as usize].1
     }
 
-    /// Bytes of the whole arena.
+    /// Bytes of the arena, without what it has in common with another.
     pub(crate) fn bytes(&self) -> usize {
-        self.len * size_of::<f32>()
+        let common = if self.own.is_some() { self.places.fixed } else { 0 };
+        (self.places.len - common) * size_of::<f32>()
     }
 
     /// A buffer as a slice.
@@ -87,7 +138,7 @@ impl Memory {
         unsafe { std::slice::from_raw_parts_mut(self.at(slot), self.len_of(slot)) }
     }
 
-    /// A buffer as a slice while nobody else has the arena.
+    /// A buffer as a slice while nobody else has the arena, nor one that has a part in common with it: they belong to one program.
     pub(crate) fn get(&mut self, slot: Slot) -> &mut [f32] {
         // SAFETY: the exclusive borrow keeps every other user out.
         unsafe { self.slice_mut(slot) }

@@ -22,6 +22,7 @@ pub(super) fn document(subject: &Subject, terms: &Terms, measured: &Measured, kn
         },
         "batch": subject.batch(),
         "threads": terms.threads,
+        "replicas": subject.replicas(),
         "cpu_level": terms.level.name(),
         "parameters": subject.parameters(),
         "ms_median": whole.median * 1e3,

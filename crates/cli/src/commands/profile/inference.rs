@@ -83,6 +83,11 @@ impl Inference {
         self.predictor.bytes()
     }
 
+    /// Threads that compute examples of their own.
+    pub(super) fn replicas(&self) -> usize {
+        self.predictor.replicas()
+    }
+
     /// Numbers in the constants.
     pub(super) fn parameters(&self) -> usize {
         let constants = self.graph.values().filter_map(|(_, value)| value.constant.as_ref());

@@ -80,6 +80,14 @@ impl Subject {
         }
     }
 
+    /// Threads that compute examples of their own; 1 where all compute the same ones.
+    pub(super) fn replicas(&self) -> usize {
+        match self {
+            Subject::Training { .. } => 1,
+            Subject::Inference(inference) => inference.replicas(),
+        }
+    }
+
     /// What the user should know.
     pub(super) fn notices(&self) -> &[String] {
         match self {

@@ -64,7 +64,8 @@ fn account(
         Subject::Inference(_) => "answers of",
     };
     let batch = quantities::counted(subject.batch(), "example");
-    let threads = quantities::counted(terms.threads, "thread");
+    let apart = if subject.replicas() > 1 { ", each with examples of its own" } else { "" };
+    let threads = format!("{}{apart}", quantities::counted(terms.threads, "thread"));
     let operations = measured.operations();
     let rate = operations as f64 / whole.median;
     let mut facts = vec![
