@@ -28,11 +28,17 @@ pub(crate) fn count(graph: &Graph, batch: usize, threads: usize) -> usize {
     if threads < 2 || part < EXAMPLES_MIN || !examples_are_independent(graph) {
         return 1;
     }
-    let constants = graph.values().filter_map(|(_, value)| value.constant.as_ref());
-    let weights: usize = constants.map(tensor::Tensor::len).sum();
-    let values = graph.values().filter(|(_, value)| value.constant.is_none());
-    let lengths = values.filter_map(|(_, value)| value.ty.shape.bind(BATCH, part).lengths());
-    let numbers: usize = lengths.map(|lengths| lengths.iter().product::<usize>()).sum();
+    let (mut weights, mut numbers) = (0usize, 0usize);
+    for (_, value) in graph.values() {
+        match &value.constant {
+            Some(constant) => weights = weights.saturating_add(constant.len()),
+            None => {
+                let lengths = value.ty.shape.bind(BATCH, part).lengths().unwrap_or_default();
+                let len = lengths.into_iter().fold(1, usize::saturating_mul);
+                numbers = numbers.saturating_add(len);
+            }
+        }
+    }
     if weights <= numbers { threads } else { 1 }
 }
 

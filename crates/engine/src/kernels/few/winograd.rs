@@ -41,8 +41,7 @@ struct ByGroup {
 
 impl Step for ByGroup {
     fn name(&self) -> String {
-        let Geometry { channels_in, channels_out, output: [height, width], .. } = self.tiles.geometry;
-        format!("winograd {channels_in} to {channels_out} at {height}x{width}{}", self.epilogue.name())
+        format!("{}{}", self.tiles.name(), self.epilogue.name())
     }
 
     fn pieces(&self) -> &Pieces {
@@ -178,25 +177,25 @@ pub(super) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     }
     let (Convolution { x, weight, bias, geometry }, tiles) = (&conv, Tiles::of(&conv.geometry));
     let chain = Chain::behind(cx, cx.graph.node(id).outputs[0]);
-    let x = form::have(cx, *x, Form::Maps);
-    let weight = cx.constant(*weight).expect("a constant, as read above").clone();
-    let output = chain.output;
-    let bias = bias.and_then(|bias| cx.constant(bias)).cloned();
-    let epilogue = chain.lower_sum(cx, bias.as_ref());
     let blocks = Blocks::of(geometry.channels_out);
     let by_group =
         reads_less_by_group(&tiles, blocks.count(), blocks.channels * geometry.channels_in * PRODUCTS);
+    let weight = cx.constant(*weight).expect("a constant, as read above");
+    let weight =
+        if by_group { winograd_tiles::pack(weight, geometry) } else { pack::direct(weight, geometry) };
+    let (weight, x) = (cx.filled(weight), form::have(cx, *x, Form::Maps));
+    let output = chain.output;
+    let bias = bias.and_then(|bias| cx.constant(bias)).cloned();
+    let epilogue = chain.lower_sum(cx, bias.as_ref());
     if by_group {
-        let u = cx.filled(winograd_tiles::pack(&weight, geometry));
         let pieces = Pieces::of(tiles.groups, geometry.work(1));
         let room = cx.temporary(pieces.count() * tiles.together() * tiles.group_len());
         let y = form::make(cx, output, Form::Maps);
-        cx.push(ByGroup { x, room, u, y, epilogue, tiles, pieces });
+        cx.push(ByGroup { x, room, u: weight, y, epilogue, tiles, pieces });
     } else {
-        let w = cx.filled(pack::direct(&weight, geometry));
         let v = lower_transform(cx, x, &tiles);
         let y = form::make(cx, output, Form::Maps);
-        ByBlock::push(cx, (v, w, y), epilogue, tiles);
+        ByBlock::push(cx, (v, weight, y), epilogue, tiles);
     }
     true
 }

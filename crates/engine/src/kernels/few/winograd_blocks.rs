@@ -11,7 +11,6 @@ use super::pack::{BLOCK, Blocks, INPUTS};
 use super::places::STRIP;
 use super::winograd_input::Tiles;
 use super::winograd_product::{Outputs, SUMS, Weights, multiply, outputs};
-use crate::kernels::geometry::Geometry;
 use crate::kernels::memory::Slot;
 use crate::kernels::simd::{Simd, dispatch};
 use crate::kernels::winograd::{APART, PRODUCTS, weight};
@@ -44,8 +43,7 @@ pub(super) struct ByBlock {
 
 impl Step for ByBlock {
     fn name(&self) -> String {
-        let Geometry { channels_in, channels_out, output: [height, width], .. } = self.tiles.geometry;
-        format!("winograd {channels_in} to {channels_out} at {height}x{width}{}", self.epilogue.name())
+        format!("{}{}", self.tiles.name(), self.epilogue.name())
     }
 
     fn pieces(&self) -> &Pieces {

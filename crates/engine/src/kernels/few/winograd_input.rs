@@ -29,6 +29,12 @@ impl Tiles {
         tiles
     }
 
+    /// What is computed by them, for people reading a plan.
+    pub(super) fn name(&self) -> String {
+        let Geometry { channels_in, channels_out, output: [height, width], .. } = self.geometry;
+        format!("winograd {channels_in} to {channels_out} at {height}x{width}")
+    }
+
     /// How many there are.
     fn count(&self) -> usize {
         self.geometry.output[0].div_ceil(2) * self.across()
