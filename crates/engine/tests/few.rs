@@ -130,6 +130,26 @@ fn mixed() -> Graph {
 }
 
 #[test]
+fn weights_are_transformed_in_parts_of_any_length() {
+    let mut graph = Graph::new("parts");
+    let mut value = graph.input("input", ValueType::new(DType::F32, Shape::batched(&[20, 9, 7])));
+    // As many input channels as are transformed together and some more, not in eights; a block of 16 output channels at the end.
+    for (index, shape) in [[300, 20, 3, 3], [84, 300, 3, 3], [300, 84, 3, 3]].iter().enumerate() {
+        let random = Random::new(5, &format!("{shape:?}"));
+        let count = shape.iter().product::<usize>() as u64;
+        let numbers: Vec<f32> = (0..count).map(|index| random.uniform(0, index) - 0.5).collect();
+        let weight = graph.constant(&format!("weight{index}"), Tensor::new(*shape, numbers));
+        let pads = Attributes::from([("pads".to_owned(), Attribute::Ints(vec![1; 4]))]);
+        value = graph.push(&format!("conv{index}"), "Conv", pads, &[value, weight]).expect("well formed");
+    }
+    graph.outputs = vec![value];
+    let options = Options { batch: 1, threads: 1, level: Level::Portable };
+    let plan = Predictor::shared(Arc::new(graph.clone()), options).expect("lowers").describe();
+    assert!(plan.contains("winograd tiles of 300") && plan.contains("winograd tiles of 20 at"), "{plan}");
+    check("parts", graph);
+}
+
+#[test]
 fn operators_without_a_kernel_for_few_examples_stand_between_those_with_one() {
     check("mixed", mixed());
 }
