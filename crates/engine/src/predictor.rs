@@ -146,9 +146,10 @@ impl Predictor {
         }
         let mut parts: Vec<(usize, Vec<Vec<f32>>)> = parts.into_inner().expect("as above");
         parts.sort_unstable_by_key(|&(first, _)| first);
-        let values =
-            |index: usize| parts.iter().flat_map(|(_, values)| values[index].iter().copied()).collect();
-        let values: Vec<Vec<f32>> = (0..self.outputs.len()).map(values).collect();
+        let values = (0..self.outputs.len()).map(|index| {
+            let values: Vec<&[f32]> = parts.iter().map(|(_, values)| values[index].as_slice()).collect();
+            values.concat()
+        });
         let shaped = self.outputs.iter().zip(values).map(|((id, _, dims), values)| {
             let mut shape = vec![order.len()];
             shape.extend(dims);

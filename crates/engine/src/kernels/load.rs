@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use graph::ValueId;
 
-use super::memory::Slot;
+use super::memory::{Lines, Slot};
 use super::preprocessing::Preprocessing;
 use super::simd::{Simd, dispatch};
 use crate::feed::{Rows, Targets};
@@ -182,13 +182,14 @@ unsafe fn load<S: Simd, T: Element>(values: &[T], job: Job<'_>, x: &mut [f32]) {
         unsafe { ask_for_rows::<S>(values.as_ptr().cast(), rows, row, start, end) };
     };
     ask(rows, range.clone());
-    let mut numbers = Numbers([0.0; EXAMPLES * FEATURE_BLOCK]);
+    let mut numbers = Lines::<{ EXAMPLES * FEATURE_BLOCK }>::new();
+    let numbers = numbers.zeroed();
     for lane in (0..rows.len()).step_by(EXAMPLES) {
         let (some, behind) = rows[lane..].split_at(EXAMPLES.min(rows.len() - lane));
         for block in range.clone().step_by(FEATURE_BLOCK) {
             let features = range.end.min(block + FEATURE_BLOCK) - block;
             ask(behind, block..block + features);
-            for (numbers, &row) in numbers.0.chunks_exact_mut(FEATURE_BLOCK).zip(some) {
+            for (numbers, &row) in numbers.chunks_exact_mut(FEATURE_BLOCK).zip(some) {
                 let (numbers, at) = (&mut numbers[..features], row as usize * row_len + block);
                 let values = &values[at..at + features];
                 numbers.iter_mut().zip(values).for_each(|(to, value)| *to = value.number());
@@ -197,14 +198,10 @@ unsafe fn load<S: Simd, T: Element>(values: &[T], job: Job<'_>, x: &mut [f32]) {
             }
             let x = &mut x[(block - range.start) * lanes..][..features * lanes];
             // SAFETY: as above.
-            unsafe { turn_block::<S>(&numbers.0, x, features, some.len(), lane, lanes) };
+            unsafe { turn_block::<S>(numbers, x, features, some.len(), lane, lanes) };
         }
     }
 }
-
-/// Examples side by side, in whole cache lines.
-#[repr(align(64))]
-struct Numbers([f32; EXAMPLES * FEATURE_BLOCK]);
 
 /// `target[lane]`: the class number or the value each example should be answered with.
 struct LoadTargets {

@@ -156,6 +156,12 @@ impl<const N: usize> Lines<N> {
         Lines(MaybeUninit::uninit())
     }
 
+    /// The numbers, all of them zero.
+    #[inline(always)]
+    pub(crate) fn zeroed(&mut self) -> &mut [f32; N] {
+        self.0.write([0.0; N])
+    }
+
     /// The first number.
     #[inline(always)]
     pub(crate) fn at(&mut self) -> *mut f32 {

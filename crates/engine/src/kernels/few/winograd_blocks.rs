@@ -30,10 +30,9 @@ pub(super) struct ByBlock {
     w: Slot,
     /// Of each piece: transformed weights of some input channels, then the sums of all tiles.
     room: Slot,
+    room_len: usize,
     /// Input channels whose weights are transformed together.
     chunk: usize,
-    /// Elements of the sums.
-    sums: usize,
     y: Slot,
     epilogue: Epilogue,
     tiles: Tiles,
@@ -55,7 +54,7 @@ impl Step for ByBlock {
     }
 
     fn access(&self) -> Vec<Access> {
-        let room = Access::write_own(self.room, &Pieces::each(self.pieces.count()), self.room_len());
+        let room = Access::write_own(self.room, &Pieces::each(self.pieces.count()), self.room_len);
         let mut access = vec![Access::read(self.v), Access::read(self.w), room, Access::write(self.y)];
         access.extend(self.epilogue.access());
         access
@@ -69,7 +68,7 @@ impl Step for ByBlock {
     fn run_all(&self, pieces: Range<usize>, _: bool, cx: &Context<'_>) {
         let geometry = &self.tiles.geometry;
         let blocks = Blocks::of(geometry.channels_out);
-        let room = cx.memory.at(self.room).wrapping_add(pieces.start * self.room_len());
+        let room = cx.memory.at(self.room).wrapping_add(pieces.start * self.room_len);
         let range = self.pieces.span(pieces);
         let mut first = range.start;
         while first < range.end {
@@ -182,11 +181,6 @@ fn apart(chunk: usize) -> usize {
 }
 
 impl ByBlock {
-    /// Elements of the room of a piece.
-    fn room_len(&self) -> usize {
-        PRODUCTS * apart(self.chunk) + self.sums
-    }
-
     /// Adds the step over transformed tiles `v`; `w` are packed windows.
     pub(super) fn push(
         cx: &mut Lowering<'_>,
@@ -199,8 +193,8 @@ impl ByBlock {
         let groups = form::batch(cx) * tiles.groups;
         // As large as the sums: the fewer transforms, the less often sums are gone through.
         let chunk = (groups * STRIP).clamp(CHUNK_MIN, CHUNK_MAX).next_multiple_of(INPUTS);
-        let mut step = ByBlock { v, w, room: v, chunk, sums: groups * SUMS, y, epilogue, tiles, pieces };
-        step.room = cx.temporary(step.pieces.count() * step.room_len());
-        cx.push(step);
+        let room_len = PRODUCTS * apart(chunk) + groups * SUMS;
+        let room = cx.temporary(pieces.count() * room_len);
+        cx.push(ByBlock { v, w, room, room_len, chunk, y, epilogue, tiles, pieces });
     }
 }
