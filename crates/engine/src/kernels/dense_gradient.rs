@@ -7,19 +7,18 @@ use graph::{Node, NodeId, ValueId};
 
 use super::conv_weight_gradient::{PANEL, panel_of};
 use super::dense::{Shape, flag, plain_product};
+use super::dense_gradient_block::{
+    Block, Data, Waiting, finish, input_gradients, packed_len, weight_gradients,
+};
 use super::memory::Slot;
-use super::simd::{Simd, dispatch};
-use super::tile::{lane_blocks, load, place, products_beside, row_blocks, steps_between, store, zero};
-use super::update::{Coefficients, Pointers, Rule, Target, dispatch_rule};
+use super::simd::dispatch;
+use super::update::{Coefficients, Pointers, Target, dispatch_rule};
 use crate::lower::{Layout, Lowering, Plain};
 use crate::step::{Access, Context, Pieces, Step};
 use crate::survey::is_update;
 
-/// Rows whose input gradient is computed before their weight gradient, so that the weight is still in the first-level cache.
-const ROWS: usize = 24;
-
 /// Columns that are worked on together, so that what belongs to them of the output's gradient stays in the second-level cache.
-const COLUMNS: usize = 1024;
+pub(super) const COLUMNS: usize = 1024;
 
 /// `columns[panel][lane][n] = dy[n][lane]` for the columns `n` of a panel, zero behind the last: the form the weight gradient
 /// reads.
@@ -66,9 +65,13 @@ impl Step for Turn {
 /// `w[k][n] = update(w[k][n], sum_lane x[k][lane] dy[n][lane])`.
 struct Backward {
     x: Slot,
+    /// Room for the input of some rows, of each piece.
+    packed: Slot,
     dy: Slot,
     columns: Slot,
     dx: Option<Slot>,
+    /// Whether nobody needs the gradient of an input that is zero for all examples.
+    masked: bool,
     target: Target,
     pieces: Pieces,
     n: usize,
@@ -91,6 +94,7 @@ impl Step for Backward {
             Access::read_own(self.x, &self.pieces, self.lanes),
             Access::read(self.dy),
             Access::read(self.columns),
+            Access::write_own(self.packed, &Pieces::each(self.pieces.count()), packed_len(self.lanes)),
         ]);
         access.extend(self.dx.map(|dx| Access::write_own(dx, &self.pieces, self.lanes)));
         access
@@ -98,21 +102,40 @@ impl Step for Backward {
 
     fn run(&self, piece: usize, cx: &Context<'_>) {
         let rows = self.pieces.range(piece);
-        let shape = Shape { n: self.n, stride: self.stride, lanes: self.lanes };
-        let coefficients = self.target.optimizer.coefficients(cx.step, cx.learning_rate);
-        let coefficients = &coefficients;
+        let (stride, n) = (self.stride, self.n);
+        let shape = Shape { n, stride, lanes: self.lanes };
+        let coefficients = &self.target.optimizer.coefficients(cx.step, cx.learning_rate);
         let at = self.target.pointers(cx);
-        let (from, to) = (rows.start, rows.end);
-        let data = BackwardData {
+        let data = Data {
             x: cx.memory.at(self.x),
+            packed: cx.memory.at(self.packed).wrapping_add(piece * packed_len(self.lanes)),
             dy: cx.memory.at(self.dy),
             columns: cx.memory.at(self.columns),
             dx: self.dx.map_or(std::ptr::null_mut(), |dx| cx.memory.at(dx)),
+            masked: self.masked,
+            pace: (32 * 64usize).div_ceil(self.lanes),
         };
-        // SAFETY: rows `from..to` of weight, moments, `x` and `dx` belong to this piece; `dy` is complete.
+        let (rule, level) = (self.target.optimizer.compiled(), cx.level);
+        let waiting = &mut Waiting::new();
+        for first in (0..stride).step_by(COLUMNS) {
+            let last = stride.min(first + COLUMNS);
+            let mut block = Block::ahead_of(rows.start, rows.end);
+            // SAFETY: rows `rows` of weight, moments, `x` and `dx` belong to this piece; `dy` is complete.
+            unsafe {
+                while !block.is_last() {
+                    let (next, inside) = (&mut block, first..last.min(n));
+                    dispatch!(level => input_gradients::<S>(
+                        at: Pointers, data: Data, next: &mut Block, inside: Range<usize>, shape: Shape));
+                    let (block, all) = (&block, first..last);
+                    dispatch_rule!(rule, level => weight_gradients(
+                        coefficients: &Coefficients, at: Pointers, data: Data, block: &Block, all: Range<usize>,
+                        shape: Shape, waiting: &mut Waiting));
+                }
+            }
+        }
+        // SAFETY: as above.
         unsafe {
-            dispatch_rule!(self.target.optimizer.compiled(), cx.level => backward(
-                coefficients: &Coefficients, at: Pointers, data: BackwardData, from: usize, to: usize, shape: Shape));
+            dispatch_rule!(rule, level => finish(coefficients: &Coefficients, at: Pointers, waiting: &mut Waiting))
         }
     }
 }
@@ -121,193 +144,6 @@ impl Step for Backward {
 pub(super) fn step_name(rows: usize, n: usize, dx: bool) -> String {
     let dx = if dx { "dx + " } else { "" };
     format!("dense backward {rows}x{n}: {dx}dw + update")
-}
-
-/// What the backward pass reads and writes beside the weight.
-#[derive(Clone, Copy)]
-struct BackwardData {
-    x: *const f32,
-    dy: *const f32,
-    columns: *const f32,
-    /// Null where the input's gradient is not needed.
-    dx: *mut f32,
-}
-
-#[inline(always)]
-unsafe fn backward<S: Simd, U: Rule>(
-    c: &Coefficients,
-    at: Pointers,
-    data: BackwardData,
-    from: usize,
-    to: usize,
-    shape: Shape,
-) {
-    // SAFETY: the caller's; blocks stay inside of the piece's rows and the weight's columns.
-    unsafe {
-        let mut waiting = Waiting::<S>::new();
-        for columns in (0..shape.stride).step_by(COLUMNS) {
-            let last = shape.stride.min(columns + COLUMNS);
-            for block in (from..to).step_by(ROWS) {
-                let end = to.min(block + ROWS);
-                if !data.dx.is_null() {
-                    let inside = columns..last.min(shape.n);
-                    lane_blocks!(S, shape.lanes, lane, J => row_blocks!(S, block, end, row, R => {
-                        input_gradient::<S, R, J>(at, data, (row, to, lane), inside.clone(), shape)
-                    }));
-                }
-                row_blocks!(S, block, end, row, R => lane_blocks!(S, last - columns, column, J => {
-                    weight_gradient::<S, U, R, J>(c, at, data, (row, to, columns + column), shape, &mut waiting)
-                }));
-            }
-        }
-        waiting.finish::<U>(c, at, shape.stride, 0);
-    }
-}
-
-/// A tile of weights whose moments are new and whose square roots are still to be taken: the divider does that while the
-/// products of the next tile are summed.
-struct Waiting<S: Simd> {
-    /// Second moments, then their square roots.
-    roots: [S::V; 16],
-    count: usize,
-    /// Vectors in a row of the tile.
-    across: usize,
-    /// The tile's first weight.
-    offset: usize,
-}
-
-impl<S: Simd> Waiting<S> {
-    #[inline(always)]
-    unsafe fn new() -> Self {
-        // SAFETY: the caller is compiled for the instruction set.
-        Waiting { roots: [unsafe { S::splat(0.0) }; 16], count: 0, across: 1, offset: 0 }
-    }
-
-    /// Takes the root of one vector.
-    #[inline(always)]
-    unsafe fn take_root(&mut self, index: usize) {
-        debug_assert!(index < self.count);
-        // SAFETY: the caller gives a vector of the tile and is compiled for the instruction set.
-        unsafe {
-            let at = self.roots.as_mut_ptr().add(index);
-            *at = S::sqrt(*at);
-        }
-    }
-
-    /// Updates the weights, with the roots from the vector `rooted` on still to be taken.
-    #[inline(always)]
-    unsafe fn finish<U: Rule>(&mut self, c: &Coefficients, at: Pointers, stride: usize, rooted: usize) {
-        // SAFETY: the tile's weights and first moments are the caller's.
-        unsafe {
-            (rooted..self.count).for_each(|index| self.take_root(index));
-            match self.across {
-                4 => self.rows::<U, 4>(c, at, stride),
-                2 => self.rows::<U, 2>(c, at, stride),
-                _ => self.rows::<U, 1>(c, at, stride),
-            }
-        }
-        self.count = 0;
-    }
-
-    #[inline(always)]
-    unsafe fn rows<U: Rule, const J: usize>(&self, c: &Coefficients, at: Pointers, stride: usize) {
-        for row in 0..self.count / J {
-            for j in 0..J {
-                let offset = self.offset + row * stride + j * S::WIDTH;
-                // SAFETY: the caller's.
-                unsafe {
-                    let m = S::load(at.moments[0].add(offset));
-                    U::weight::<S>(c, at, offset, m, *self.roots.as_ptr().add(row * J + j));
-                }
-            }
-        }
-    }
-}
-
-/// The rows behind the `R` from `row` on that are asked for: inside of the piece, which ends at `to`, since another thread may be
-/// changing those behind it.
-#[inline(always)]
-fn next_rows<const R: usize>(row: usize, to: usize) -> usize {
-    (row + R).min(to - R)
-}
-
-/// `dx[row ..][lane ..] += sum over the columns of w[row ..][column] dy[column][lane ..]`; the first columns overwrite it.
-#[inline(always)]
-unsafe fn input_gradient<S: Simd, const R: usize, const J: usize>(
-    at: Pointers,
-    data: BackwardData,
-    (row, to, lane): (usize, usize, usize),
-    columns: Range<usize>,
-    shape: Shape,
-) {
-    let Shape { stride, lanes, .. } = shape;
-    // SAFETY: the caller's; what is asked for is not read.
-    unsafe {
-        let dx = data.dx.add(row * lanes + lane);
-        let mut tile = zero::<S, R, J>();
-        if columns.start > 0 {
-            tile = load::<S, R, J>(dx, lanes);
-        }
-        // The weights of the next rows, as many of a row's as there are rows with every step.
-        let ahead = at.weight.wrapping_add(next_rows::<R>(row, to) * stride + columns.start);
-        let w = at.weight.add(row * stride + columns.start).cast_const();
-        let dy = data.dy.add(columns.start * lanes + lane);
-        products_beside::<S, R, J>(&mut tile, (w, stride, 1), (dy, lanes), columns.len(), |step| {
-            S::prefetch_far(ahead.wrapping_add(place::<COLUMNS>(step * R, stride)));
-        });
-        store::<S, R, J>(&tile, dx, lanes);
-    }
-}
-
-/// The weight's gradient for `R` rows and `J` vectors of columns, with the update.
-#[inline(always)]
-unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
-    c: &Coefficients,
-    at: Pointers,
-    data: BackwardData,
-    (row, to, column): (usize, usize, usize),
-    shape: Shape,
-    waiting: &mut Waiting<S>,
-) {
-    let Shape { stride, lanes, .. } = shape;
-    let offset = row * stride + column;
-    // SAFETY: the caller's; what is asked for is not read.
-    unsafe {
-        let mut tile = zero::<S, R, J>();
-        let panel = (data.columns.add(column * lanes), PANEL);
-        let x = data.x.add(row * lanes);
-        // The moments of the next rows, for the tile's share of the steps.
-        let inside = column % COLUMNS;
-        let first = next_rows::<R>(row, to) * stride + column - inside + place::<COLUMNS>(inside * R, stride);
-        let mut ahead = at.moments.map(|moment| moment.wrapping_add(first));
-        let each = (R * J * S::WIDTH * steps_between(R)).div_ceil(lanes);
-        let mut rooted = 0;
-        products_beside::<S, R, J>(&mut tile, (x, lanes, 1), panel, lanes, |_| {
-            for moment in ahead.iter_mut().take(U::MOMENTS) {
-                S::prefetch_far(*moment);
-                *moment = moment.wrapping_add(each);
-            }
-            if rooted < waiting.count {
-                waiting.take_root(rooted);
-                rooted += 1;
-            }
-        });
-        waiting.finish::<U>(c, at, stride, rooted);
-        for r in 0..R {
-            for j in 0..J {
-                let offset = offset + r * stride + j * S::WIDTH;
-                if U::ROOTS {
-                    let [_, v] = U::moments::<S>(c, at, offset, tile[r][j]);
-                    waiting.roots[r * J + j] = v;
-                } else {
-                    U::apply::<S>(c, at, offset, tile[r][j]);
-                }
-            }
-        }
-        if U::ROOTS {
-            (waiting.count, waiting.across, waiting.offset) = (R * J, J, offset);
-        }
-    }
 }
 
 /// The backward pair of a dense layer: `dw = Gemm(x, dy, transA)` whose only user is an update, and
@@ -379,7 +215,21 @@ pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> 
         cx.set_cut(dx, pieces.clone());
         cx.slot(dx)
     });
-    cx.push(Backward { x: x_slot, dy: dy_slot, columns, dx, target, pieces, n, stride, lanes });
+    let masked = way.dx(cx).is_some_and(|dx| is_masked(cx, dx, way.x));
+    let packed = cx.temporary(pieces.count() * packed_len(lanes));
+    cx.push(Backward {
+        x: x_slot,
+        packed,
+        dy: dy_slot,
+        columns,
+        dx,
+        masked,
+        target,
+        pieces,
+        n,
+        stride,
+        lanes,
+    });
     way.done(cx);
     true
 }
@@ -406,4 +256,29 @@ fn weight_gradient_of(cx: &Lowering<'_>, id: NodeId, node: &Node) -> Option<(Nod
     candidates
         .filter_map(|candidate| Some((candidate, update_of(candidate)?)))
         .find(|&(_, update)| cx.graph.node(update).inputs[0] == Some(w))
+}
+
+/// Whether a gradient `dx` counts for nothing where the value `x` that it is of is zero: on its way it meets nothing but changes of
+/// shape, maxima and dropout, and then the gradient of a ReLU.
+fn is_masked(cx: &Lowering<'_>, mut dx: ValueId, mut x: ValueId) -> bool {
+    loop {
+        let Some(user) = cx.only_user(dx).map(|user| cx.graph.node(user)) else { return false };
+        if user.inputs[0] != Some(dx) {
+            return false;
+        }
+        let maker = cx.maker(x).map(|maker| cx.graph.node(maker));
+        let from = match (user.op_name(), maker) {
+            ("ReluGrad", _) => return user.inputs[1] == Some(x),
+            ("MaxPoolGrad", _) if user.inputs[2] == Some(x) => user.inputs[1],
+            ("DropoutGrad", Some(maker)) if maker.outputs.get(1).copied() == user.inputs[1] => {
+                maker.inputs[0]
+            }
+            ("Reshape", Some(maker)) if ["Flatten", "Reshape"].contains(&maker.op_name()) => {
+                maker.inputs[0].filter(|&from| cx.feature_dims(from) == cx.feature_dims(user.outputs[0]))
+            }
+            _ => None,
+        };
+        let Some(from) = from else { return false };
+        (dx, x) = (user.outputs[0], from);
+    }
 }

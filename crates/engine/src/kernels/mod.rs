@@ -20,6 +20,7 @@ pub(crate) mod conv_weight_gradient;
 pub(crate) mod denormal;
 pub(crate) mod dense;
 pub(crate) mod dense_gradient;
+mod dense_gradient_block;
 pub(crate) mod dense_product;
 pub(crate) mod direct;
 pub(crate) mod distillation;

@@ -22,12 +22,22 @@ pub(super) unsafe fn list_nonzero<S: Simd>(
     let mut count = 0;
     for row in 0..to.len() {
         to[count] = step.map(|step| (row * step) as u32);
-        let is_zero = (0..lanes).step_by(S::WIDTH).all(|lane| {
-            // SAFETY: the caller's.
-            let zeros = unsafe { S::bits(S::equal(S::load(rows.add(row * lanes + lane)), S::splat(0.0))) };
-            zeros.count_ones() as usize == S::WIDTH
-        });
-        count += usize::from(!is_zero);
+        // SAFETY: the caller's.
+        count += usize::from(unsafe { !is_zero::<S>(rows.add(row * lanes), lanes) });
     }
     count
+}
+
+/// Whether a row is zero in all lanes.
+///
+/// # Safety
+///
+/// As [`list_nonzero`].
+#[inline(always)]
+pub(super) unsafe fn is_zero<S: Simd>(row: *const f32, lanes: usize) -> bool {
+    (0..lanes).step_by(S::WIDTH).all(|lane| {
+        // SAFETY: the caller's.
+        let zeros = unsafe { S::bits(S::equal(S::load(row.add(lane)), S::splat(0.0))) };
+        zeros.count_ones() as usize == S::WIDTH
+    })
 }

@@ -248,6 +248,36 @@ pub(crate) unsafe fn products_from<S: Simd, const R: usize, const J: usize>(
     }
 }
 
+/// As [`products_from`]; does `beside` with the number of the step before every [`steps_between`] of them.
+///
+/// # Safety
+///
+/// As [`products_from`].
+#[inline(always)]
+pub(crate) unsafe fn products_from_beside<S: Simd, const R: usize, const J: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    a: [*const f32; R],
+    (mut x, x_step): (*const f32, usize),
+    steps: usize,
+    mut beside: impl FnMut(usize),
+) {
+    let group = steps_between(R);
+    let whole = steps - steps % group;
+    for first in (0..whole).step_by(group) {
+        beside(first);
+        for step in first..first + group {
+            // SAFETY: the caller's.
+            unsafe { outer_product::<S, R, J>(tile, |row| *a[row].add(step), x) };
+            x = x.wrapping_add(x_step);
+        }
+    }
+    for step in whole..steps {
+        // SAFETY: the caller's.
+        unsafe { outer_product::<S, R, J>(tile, |row| *a[row].add(step), x) };
+        x = x.wrapping_add(x_step);
+    }
+}
+
 /// Runs `$call` for blocks of 32 lanes, then one of 16 if that is left, with `$lane` the first lane and the
 /// constant `$j` the number of vectors in the block. `$lanes` is a multiple of 16.
 macro_rules! lane_blocks {

@@ -129,6 +129,46 @@ fn large_updates() {
     check("large", network, Loss::CrossEntropy, &OPTIMIZERS, [0.0, 0.01]);
 }
 
+/// Rectified units of which two of three are off for all examples.
+fn rectified_units(model: &mut Model, x: ValueId) -> ValueId {
+    let bias: Vec<f32> = (0..96).map(|unit| if unit % 3 == 1 { 0.2 } else { -9.0 }).collect();
+    let (w, bias) = (model.weight(&[12, 96], 0.0), model.graph.constant("weight", Tensor::new([96], bias)));
+    let x = model.op("Gemm", &[x, w, bias], &[]);
+    model.op("Relu", &[x], &[])
+}
+
+#[test]
+fn units_that_are_off() {
+    // Nobody needs the gradient of what a ReLU has made zero, whatever lies between.
+    let masked = || {
+        let (mut model, x) = Model::new(&[12]);
+        let x = rectified_units(&mut model, x);
+        let maps = model.integers(&[-1, 6, 4, 4]);
+        let x = model.op("Reshape", &[x, maps], &[]);
+        let window = [("kernel_shape", [2, 2].into()), ("strides", [1, 2].into())];
+        let x = model.op("MaxPool", &[x], &window); // [batch, 6, 3, 2]
+        let x = model.op("Flatten", &[x], &[]);
+        let x = model.dense(x, 36, 600);
+        let x = model.op("Relu", &[x], &[]);
+        model.scores(x, 600)
+    };
+    // What is zero because a factor is needs one.
+    let needed = || {
+        let (mut model, x) = Model::new(&[12]);
+        let x = rectified_units(&mut model, x);
+        let factors: Vec<f32> = (0..96).map(|unit| (unit % 2) as f32).collect();
+        let factors = model.graph.constant("weight", Tensor::new([96], factors));
+        let x = model.op("Mul", &[x, factors], &[]);
+        let x = model.dense(x, 96, 300);
+        let x = model.op("Tanh", &[x], &[]);
+        model.scores(x, 300)
+    };
+    for penalties in [[0.0, 0.0], [0.01, 0.02]] {
+        check("off", masked, Loss::CrossEntropy, &OPTIMIZERS, penalties);
+        check("off by a factor", needed, Loss::CrossEntropy, &[DESCENT, ADAM], penalties);
+    }
+}
+
 /// Given statistics, with what is added and the ReLU behind, at every level and for several batch sizes.
 #[test]
 fn inference() {
