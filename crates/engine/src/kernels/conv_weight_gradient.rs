@@ -391,7 +391,7 @@ unsafe fn sum_columns<S: Simd, K: Sink, const R: usize, const J: usize>(
         let (first, count) = data.examples;
         for &(source, at) in &places.list[..places.count] {
             let x = x.map(|x| x.add(source + first));
-            products_from::<S, R, J>(&mut tile, x, panel.add(at + first * PANEL), PANEL, count);
+            products_from::<S, R, J>(&mut tile, x, (panel.add(at + first * PANEL), PANEL), count);
         }
         for r in 0..R {
             for j in 0..J {

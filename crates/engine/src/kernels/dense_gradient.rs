@@ -8,7 +8,7 @@ use graph::{Node, NodeId, ValueId};
 use super::conv_weight_gradient::{PANEL, panel_of};
 use super::dense::{Shape, flag, plain_product};
 use super::dense_gradient_block::{
-    Block, Data, Waiting, finish, input_gradients, packed_len, weight_gradients,
+    Block, Data, Waiting, advance, finish, input_gradients, pace, packed_len, weight_gradients,
 };
 use super::memory::Slot;
 use super::simd::dispatch;
@@ -113,7 +113,7 @@ impl Step for Backward {
             columns: cx.memory.at(self.columns),
             dx: self.dx.map_or(std::ptr::null_mut(), |dx| cx.memory.at(dx)),
             masked: self.masked,
-            pace: (32 * 64usize).div_ceil(self.lanes),
+            pace: pace(self.lanes),
         };
         let (rule, level) = (self.target.optimizer.compiled(), cx.level);
         let waiting = &mut Waiting::new();
@@ -123,10 +123,11 @@ impl Step for Backward {
             // SAFETY: rows `rows` of weight, moments, `x` and `dx` belong to this piece; `dy` is complete.
             unsafe {
                 while !block.is_last() {
-                    let (next, inside) = (&mut block, first..last.min(n));
+                    let (next, lanes) = (&mut block, self.lanes);
+                    dispatch!(level => advance::<S>(data: Data, next: &mut Block, lanes: usize));
+                    let (block, inside, all) = (&block, first..last.min(n), first..last);
                     dispatch!(level => input_gradients::<S>(
-                        at: Pointers, data: Data, next: &mut Block, inside: Range<usize>, shape: Shape));
-                    let (block, all) = (&block, first..last);
+                        at: Pointers, data: Data, block: &Block, inside: Range<usize>, shape: Shape));
                     dispatch_rule!(rule, level => weight_gradients(
                         coefficients: &Coefficients, at: Pointers, data: Data, block: &Block, all: Range<usize>,
                         shape: Shape, waiting: &mut Waiting));
@@ -215,7 +216,7 @@ pub(super) fn lower_backward(cx: &mut Lowering<'_>, id: NodeId, node: &Node) -> 
         cx.set_cut(dx, pieces.clone());
         cx.slot(dx)
     });
-    let masked = way.dx(cx).is_some_and(|dx| is_masked(cx, dx, way.x));
+    let masked = way.dx(cx).is_none_or(|dx| is_masked(cx, dx, way.x));
     let packed = cx.temporary(pieces.count() * packed_len(lanes));
     cx.push(Backward {
         x: x_slot,

@@ -43,8 +43,16 @@ pub(super) struct Data {
     pub(super) dx: *mut f32,
     /// Whether nobody needs that of an input which is zero for all examples.
     pub(super) masked: bool,
-    /// Moments that are asked for with every example, of each row, in 64ths.
+    /// What [`pace`] says.
     pub(super) pace: usize,
+}
+
+/// Bits behind the point of a [`pace`].
+const PACE_FRACTION: u32 = 6;
+
+/// Moments of each row that a tile asks for with every example of `lanes`, so that a whole tile asks for as many as it has.
+pub(super) const fn pace(lanes: usize) -> usize {
+    (WHOLE_COLUMNS << PACE_FRACTION).div_ceil(lanes)
 }
 
 /// Some rows that follow each other.
@@ -70,15 +78,19 @@ impl Block {
     }
 
     /// Goes on to the rows behind this block.
+    ///
+    /// # Safety
+    ///
+    /// The piece's rows of `x` can be read; the caller is compiled for the instruction set.
     #[inline(always)]
     unsafe fn advance<S: Simd>(&mut self, data: Data, lanes: usize) {
-        let skips = data.dx.is_null() || data.masked;
         let (mut row, to) = (self.range.end, self.to);
         (self.range.start, self.count) = (row, 0);
         while row < to && self.count < ROWS {
             self.rows[self.count] = row;
             // SAFETY: the caller's.
-            self.count += usize::from(!skips || unsafe { !is_zero::<S>(data.x.add(row * lanes), lanes) });
+            self.count +=
+                usize::from(!data.masked || unsafe { !is_zero::<S>(data.x.add(row * lanes), lanes) });
             row += 1;
         }
         self.range.end = row;
@@ -127,7 +139,18 @@ impl Block {
     }
 }
 
-/// Goes on to the next block and computes `dx[k][lane] = sum over the columns of w[k][column] dy[column][lane]` for its rows; adds to
+/// Goes on to the next block of a piece.
+///
+/// # Safety
+///
+/// As [`Block::advance`].
+#[inline(always)]
+pub(super) unsafe fn advance<S: Simd>(data: Data, block: &mut Block, lanes: usize) {
+    // SAFETY: the caller's.
+    unsafe { block.advance::<S>(data, lanes) }
+}
+
+/// Computes `dx[k][lane] = sum over the columns of w[k][column] dy[column][lane]` for its rows; adds to
 /// it, unless the columns are the first.
 ///
 /// # Safety
@@ -137,13 +160,12 @@ impl Block {
 pub(super) unsafe fn input_gradients<S: Simd>(
     at: Pointers,
     data: Data,
-    block: &mut Block,
+    block: &Block,
     columns: Range<usize>,
     shape: Shape,
 ) {
     // SAFETY: the caller's.
     unsafe {
-        block.advance::<S>(data, shape.lanes);
         if data.dx.is_null() {
             return;
         }
@@ -267,7 +289,7 @@ unsafe fn weight_gradient<S: Simd, U: Rule, const R: usize, const J: usize>(
         let inside = column % COLUMNS;
         let first = block.behind(rows) * stride + column - inside + place::<COLUMNS>(inside * R, stride);
         let mut ahead = at.moments.map(|moment| moment.wrapping_add(first));
-        let each = (R * steps_between(R) * data.pace) >> 6;
+        let each = (R * steps_between(R) * data.pace) >> PACE_FRACTION;
         let mut rooted = 0;
         let mut beside = |_| {
             for moment in ahead.iter_mut().take(U::MOMENTS) {

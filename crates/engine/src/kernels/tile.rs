@@ -234,18 +234,11 @@ pub(crate) unsafe fn products_ahead<S: Simd, const R: usize, const J: usize>(
 pub(crate) unsafe fn products_from<S: Simd, const R: usize, const J: usize>(
     tile: &mut Tile<S::V, R, J>,
     a: [*const f32; R],
-    x: *const f32,
-    x_step: usize,
+    x: (*const f32, usize),
     steps: usize,
 ) {
-    let mut x = x;
-    for step in 0..steps {
-        // SAFETY: the caller's.
-        unsafe {
-            outer_product::<S, R, J>(tile, |row| *a[row].add(step), x);
-        }
-        x = x.wrapping_add(x_step);
-    }
+    // SAFETY: the caller's.
+    unsafe { rows_in_groups::<S, R, J, 1>(tile, a, x, steps, |_| {}) }
 }
 
 /// As [`products_from`]; does `beside` with the number of the step before every [`steps_between`] of them.
@@ -257,15 +250,33 @@ pub(crate) unsafe fn products_from<S: Simd, const R: usize, const J: usize>(
 pub(crate) unsafe fn products_from_beside<S: Simd, const R: usize, const J: usize>(
     tile: &mut Tile<S::V, R, J>,
     a: [*const f32; R],
+    x: (*const f32, usize),
+    steps: usize,
+    beside: impl FnMut(usize),
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        match steps_between(R) {
+            1 => rows_in_groups::<S, R, J, 1>(tile, a, x, steps, beside),
+            2 => rows_in_groups::<S, R, J, 2>(tile, a, x, steps, beside),
+            _ => rows_in_groups::<S, R, J, 4>(tile, a, x, steps, beside),
+        }
+    }
+}
+
+/// As [`products_from_beside`], with `G` steps in between.
+#[inline(always)]
+unsafe fn rows_in_groups<S: Simd, const R: usize, const J: usize, const G: usize>(
+    tile: &mut Tile<S::V, R, J>,
+    a: [*const f32; R],
     (mut x, x_step): (*const f32, usize),
     steps: usize,
     mut beside: impl FnMut(usize),
 ) {
-    let group = steps_between(R);
-    let whole = steps - steps % group;
-    for first in (0..whole).step_by(group) {
+    let whole = steps - steps % G;
+    for first in (0..whole).step_by(G) {
         beside(first);
-        for step in first..first + group {
+        for step in first..first + G {
             // SAFETY: the caller's.
             unsafe { outer_product::<S, R, J>(tile, |row| *a[row].add(step), x) };
             x = x.wrapping_add(x_step);
