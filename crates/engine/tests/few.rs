@@ -82,22 +82,27 @@ fn the_network_of_the_main_job_answers_alike_alone_and_together() {
     check("mnist", support::mnist_graph());
 }
 
+fn weight(graph: &mut Graph, shape: &[usize]) -> ValueId {
+    let random = Random::new(3, &format!("{shape:?}"));
+    let count = shape.iter().product::<usize>() as u64;
+    let numbers = (0..count).map(|index| random.uniform(0, index) - 0.5).collect();
+    graph.constant(&format!("weight{}", graph.nodes().len()), Tensor::new(shape, numbers))
+}
+
+fn push(graph: &mut Graph, op: &str, attributes: &[(&str, Attribute)], inputs: &[ValueId]) -> ValueId {
+    let attributes: Attributes =
+        attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    graph.push(&format!("{op}{}", graph.nodes().len()), op, attributes, inputs).expect("well formed")
+}
+
+fn ints(values: &[i64]) -> Attribute {
+    Attribute::Ints(values.to_vec())
+}
+
 /// A graph with one convolution after another, of every kind, with operators between them that no kernel for few examples knows.
 fn mixed() -> Graph {
     let mut graph = Graph::new("mixed");
     let mut value = graph.input("input", ValueType::new(DType::F32, Shape::batched(&[3, 13, 11])));
-    let weight = |graph: &mut Graph, shape: &[usize]| {
-        let random = Random::new(3, &format!("{shape:?}"));
-        let count = shape.iter().product::<usize>() as u64;
-        let numbers = (0..count).map(|index| random.uniform(0, index) - 0.5).collect();
-        graph.constant(&format!("weight{}", graph.nodes().len()), Tensor::new(shape, numbers))
-    };
-    let push = |graph: &mut Graph, op: &str, attributes: &[(&str, Attribute)], inputs: &[ValueId]| {
-        let attributes: Attributes =
-            attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        graph.push(&format!("{op}{}", graph.nodes().len()), op, attributes, inputs).expect("well formed")
-    };
-    let ints = |values: &[i64]| Attribute::Ints(values.to_vec());
     let scale = graph.constant("scale", Tensor::new([3, 1, 1], vec![0.5f32, 2.0, 3.0]));
     value = push(&mut graph, "Mul", &[], &[value, scale]);
     let w = weight(&mut graph, &[20, 3, 4, 3]);
@@ -152,4 +157,47 @@ fn weights_are_transformed_in_parts_of_any_length() {
 #[test]
 fn operators_without_a_kernel_for_few_examples_stand_between_those_with_one() {
     check("mixed", mixed());
+}
+
+/// A convolution with gates behind: one of itself, one for each channel, and limits.
+fn gated() -> Graph {
+    let mut graph = Graph::new("gated");
+    let input = graph.input("input", ValueType::new(DType::F32, Shape::batched(&[3, 9, 7])));
+    let (w, squeeze, excite) = (
+        weight(&mut graph, &[20, 3, 2, 2]),
+        weight(&mut graph, &[5, 20, 1, 1]),
+        weight(&mut graph, &[20, 5, 1, 1]),
+    );
+    let (channels, batched) = (weight(&mut graph, &[20, 1, 1]), weight(&mut graph, &[1, 20, 1, 1]));
+    let [low, high, three] = [-0.4f32, 0.3, 3.0].map(|value| graph.constant("number", Tensor::scalar(value)));
+    let mut node = |op: &str, inputs: &[ValueId]| push(&mut graph, op, &[], inputs);
+    let maps = node("Conv", &[input, w]);
+    let gate = node("Sigmoid", &[maps]);
+    let maps = node("Mul", &[maps, gate]);
+    let mean = node("GlobalAveragePool", &[maps]);
+    let squeezed = node("Conv", &[mean, squeeze]);
+    let squeezed = node("Tanh", &[squeezed]);
+    let excited = node("Conv", &[squeezed, excite]);
+    let gate = node("Sigmoid", &[excited]);
+    let maps = node("Mul", &[gate, maps]);
+    let limited = node("Clip", &[maps, low, high]);
+    let scaled = node("Mul", &[channels, limited]);
+    let shifted = node("Sub", &[batched, scaled]);
+    let power = node("Pow", &[shifted, three]);
+    let large = node("Greater", &[power, high]);
+    let chosen = node("Where", &[large, power, maps]);
+    let cut = node("Div", &[chosen, channels]);
+    let other = node("Conv", &[cut, squeeze]);
+    graph.outputs = vec![other, cut];
+    graph
+}
+
+#[test]
+fn gates_and_limits_are_computed_in_maps() {
+    let options = Options { batch: 1, threads: 1, level: Level::Portable };
+    let plan = Predictor::shared(Arc::new(gated()), options).expect("lowers").describe();
+    for step in ["Sigmoid + Mul 48", "Clip + Mul + Sub + Pow 48", "Greater + Where + Div 48"] {
+        assert!(plan.contains(step), "no {step} in\n{plan}");
+    }
+    check("gated", gated());
 }

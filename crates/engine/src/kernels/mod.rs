@@ -50,7 +50,6 @@ pub(crate) mod simd;
 pub(crate) mod simd_x86;
 pub(crate) mod softmax;
 pub(crate) mod tile;
-pub(crate) mod unary;
 pub(crate) mod update;
 pub(crate) mod weight_result;
 pub(crate) mod winograd;
@@ -94,19 +93,25 @@ const KERNELS: &[(&str, Lower)] = &[
     ("GradientDescentUpdate", update::lower),
     ("MomentumUpdate", update::lower),
     ("AdamUpdate", update::lower),
-    ("Add", elementwise::lower_binary),
-    ("Sub", elementwise::lower_binary),
-    ("Mul", elementwise::lower_binary),
-    ("Div", elementwise::lower_binary),
-    ("ReluGrad", elementwise::lower_binary),
-    ("Relu", unary::lower),
-    ("Sigmoid", unary::lower),
-    ("Tanh", unary::lower),
-    ("Neg", unary::lower),
-    ("Exp", unary::lower),
-    ("Log", unary::lower),
-    ("Sqrt", unary::lower),
-    ("Abs", unary::lower),
+    ("Add", elementwise::lower),
+    ("Sub", elementwise::lower),
+    ("Mul", elementwise::lower),
+    ("Div", elementwise::lower),
+    ("ReluGrad", elementwise::lower),
+    ("Relu", elementwise::lower),
+    ("Sigmoid", elementwise::lower),
+    ("Tanh", elementwise::lower),
+    ("Neg", elementwise::lower),
+    ("Exp", elementwise::lower),
+    ("Log", elementwise::lower),
+    ("Sqrt", elementwise::lower),
+    ("Abs", elementwise::lower),
+    ("Sign", elementwise::lower),
+    ("Clip", elementwise::lower),
+    ("Pow", elementwise::lower),
+    ("Equal", elementwise::lower),
+    ("Greater", elementwise::lower),
+    ("Where", elementwise::lower),
     ("Cast", features::lower_cast),
     ("Identity", features::lower_view),
     ("Flatten", features::lower_view),

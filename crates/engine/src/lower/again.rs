@@ -48,8 +48,9 @@ pub(super) struct Again {
     pub(super) loaded: usize,
     /// Steps of the way there, once the way back has begun.
     turn: Option<usize>,
-    /// Whether nodes are being lowered again.
+    /// Whether nodes are being lowered again, and which.
     under_way: bool,
+    nodes: BTreeSet<NodeId>,
     /// Whether the next step makes again what was forgotten, without a node of its own.
     remakes: bool,
     /// What nodes have left for the way back.
@@ -60,6 +61,12 @@ impl Lowering<'_> {
     /// Whether the node that is being lowered was lowered before.
     pub(crate) fn is_again(&self) -> bool {
         self.again.under_way
+    }
+
+    /// Whether a node is still to be lowered, now that the walk is where it is: one that is lowered again takes no others along than
+    /// those it has come with.
+    pub(crate) fn is_open(&self, node: NodeId) -> bool {
+        !self.is_done(node) && (!self.again.under_way || self.again.nodes.contains(&node))
     }
 
     /// Notes what a node leaves for the way back, for when it is lowered again.
@@ -151,6 +158,7 @@ impl Lowering<'_> {
         let current = self.current.take();
         self.again.under_way = true;
         nodes.iter().for_each(|node| self.done[node.0 as usize] = false);
+        self.again.nodes.clone_from(&nodes);
         for &node in &nodes {
             if !self.is_done(node) {
                 self.lower(node);

@@ -11,6 +11,7 @@ use tensor::{DType, Shape, Tensor};
 
 mod algorithms;
 mod convolutions;
+mod elementwise;
 #[path = "../reference/mod.rs"]
 mod reference;
 
@@ -30,6 +31,7 @@ const WITH_KERNEL: &[&str] = &[
     "BatchNormalization",
     "BatchNormalizationGrad",
     "Cast",
+    "Clip",
     "Concat",
     "Conv",
     "ConvGradInput",
@@ -39,6 +41,7 @@ const WITH_KERNEL: &[&str] = &[
     "Div",
     "Dropout",
     "DropoutGrad",
+    "Equal",
     "Exp",
     "Expand",
     "ExpandLike",
@@ -47,6 +50,7 @@ const WITH_KERNEL: &[&str] = &[
     "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "Greater",
     "Identity",
     "Log",
     "LogSoftmax",
@@ -56,11 +60,13 @@ const WITH_KERNEL: &[&str] = &[
     "MeanSquaredErrorGrad",
     "Mul",
     "Neg",
+    "Pow",
     "ReduceSum",
     "Relu",
     "ReluGrad",
     "Reshape",
     "Sigmoid",
+    "Sign",
     "Slice",
     "SliceGrad",
     "Softmax",
@@ -72,6 +78,7 @@ const WITH_KERNEL: &[&str] = &[
     "Tanh",
     "Transpose",
     "Unsqueeze",
+    "Where",
 ];
 
 /// One case with some of its inputs fed batch by batch, as a graph of one input.

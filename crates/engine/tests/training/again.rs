@@ -121,6 +121,26 @@ fn chain() -> Model {
     model.scores(x, 1200)
 }
 
+/// Convolutions with a gate behind each, which several nodes read on the way back.
+fn gates() -> Model {
+    let (mut model, x) = Model::new(&[8, 12, 12]);
+    let factor = model.graph.constant("factor", Tensor::scalar(1.5f32));
+    let mut x = x;
+    for _ in 0..6 {
+        x = conv(&mut model, x, 8, 8);
+        let scaled = model.op("Mul", &[x, factor], &[]);
+        let gate = model.op("Sigmoid", &[scaled], &[]);
+        x = model.op("Mul", &[x, gate], &[]);
+        x = model.op("Abs", &[x], &[]);
+    }
+    model.scores(x, 1152)
+}
+
+#[test]
+fn gates_in_less_memory() {
+    check("gates", gates, 0.8);
+}
+
 #[test]
 fn residual_blocks_in_less_memory() {
     check("residual", residual, 0.85);

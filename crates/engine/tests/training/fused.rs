@@ -169,6 +169,34 @@ fn units_that_are_off() {
     }
 }
 
+/// Functions written down with element-wise operators, there and back.
+#[test]
+fn gates_and_limits() {
+    let gated = || {
+        let (mut model, x) = Model::new(&[2, 6, 6]);
+        let x = conv(&mut model, x, 2, 4, 1);
+        let gate = model.op("Sigmoid", &[x], &[]);
+        let x = model.op("Mul", &[x, gate], &[]);
+        let [low, high, two] =
+            [-0.2f32, 0.3, 2.0].map(|number| model.graph.constant("limit", Tensor::scalar(number)));
+        let limited = model.op("Clip", &[x, low, high], &[]);
+        let square = model.op("Pow", &[x, two], &[]);
+        let (scale, shift) = (model.weight(&[4, 1, 1], 1.0), model.weight(&[4, 1, 1], 0.0));
+        let x = model.op("Mul", &[square, scale], &[]);
+        let x = model.op("Add", &[x, shift], &[]);
+        let x = model.op("Sub", &[limited, x], &[]);
+        let x = model.op("Flatten", &[x], &[]);
+        let x = model.dense(x, 144, 20);
+        let x = model.op("Tanh", &[x], &[]);
+        model.scores(x, 20)
+    };
+    check("gates", gated, Loss::CrossEntropy, &[DESCENT, ADAM], [0.0, 0.01]);
+    let plan = plan(gated(), 32);
+    for step in ["Mul + Add + Sub 144", "Pow + Mul + Mul 144", "Equal + Where + Add 144"] {
+        assert!(plan.contains(step), "no {step} in\n{plan}");
+    }
+}
+
 /// Given statistics, with what is added and the ReLU behind, at every level and for several batch sizes.
 #[test]
 fn inference() {

@@ -65,7 +65,7 @@ impl Lengths {
     }
 
     /// Channels rounded up to whole vectors.
-    pub(super) fn padded(self) -> usize {
+    pub(in crate::kernels) fn padded(self) -> usize {
         self.channels.next_multiple_of(ALIGNMENT)
     }
 }
@@ -119,7 +119,7 @@ impl Forms {
 }
 
 /// The most examples of a batch.
-pub(super) fn batch(cx: &Lowering<'_>) -> usize {
+pub(in crate::kernels) fn batch(cx: &Lowering<'_>) -> usize {
     cx.few.as_ref().map_or(0, |forms| forms.batch)
 }
 
@@ -130,7 +130,7 @@ pub(super) fn alias(cx: &mut Lowering<'_>, value: ValueId, of: ValueId, form: Fo
 }
 
 /// Whether a value lies in maps already.
-pub(super) fn is_map(cx: &Lowering<'_>, value: ValueId) -> bool {
+pub(in crate::kernels) fn is_map(cx: &Lowering<'_>, value: ValueId) -> bool {
     cx.few.as_ref().is_some_and(|forms| forms.slots.contains_key(&(value, Form::Maps)))
 }
 
@@ -146,7 +146,7 @@ pub(super) fn is_made(cx: &Lowering<'_>, value: ValueId) -> bool {
 }
 
 /// The memory that a value is made in, in rows or maps.
-pub(super) fn make(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
+pub(in crate::kernels) fn make(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
     let lengths = Lengths::of(cx, value).expect("only values with a row per example are made here");
     let len = forms(cx).len(form, lengths);
     let slot = cx.temporary(len);
@@ -155,7 +155,7 @@ pub(super) fn make(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
 }
 
 /// The memory of a value in rows or maps, converted if it lies otherwise. The value has been computed.
-pub(super) fn have(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
+pub(in crate::kernels) fn have(cx: &mut Lowering<'_>, value: ValueId, form: Form) -> Slot {
     if let Some(&slot) = forms(cx).slots.get(&(value, form)) {
         return slot;
     }

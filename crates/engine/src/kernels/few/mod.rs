@@ -49,7 +49,7 @@ mod winograd_tiles;
 use form::Purpose;
 use graph::NodeId;
 
-use super::Lower;
+use super::{Lower, elementwise};
 use crate::lower::Lowering;
 
 /// The largest batch for which channels in the lanes are worth it in inference: half of the lanes of a vector of examples.
@@ -67,6 +67,23 @@ const KERNELS: &[(&str, Lower)] = &[
     ("BatchNormalization", finish::lower),
     ("Add", finish::lower),
     ("Relu", finish::lower),
+    ("Add", elementwise::lower_maps),
+    ("Sub", elementwise::lower_maps),
+    ("Mul", elementwise::lower_maps),
+    ("Div", elementwise::lower_maps),
+    ("Sigmoid", elementwise::lower_maps),
+    ("Tanh", elementwise::lower_maps),
+    ("Neg", elementwise::lower_maps),
+    ("Exp", elementwise::lower_maps),
+    ("Log", elementwise::lower_maps),
+    ("Sqrt", elementwise::lower_maps),
+    ("Abs", elementwise::lower_maps),
+    ("Sign", elementwise::lower_maps),
+    ("Clip", elementwise::lower_maps),
+    ("Pow", elementwise::lower_maps),
+    ("Greater", elementwise::lower_maps),
+    ("Equal", elementwise::lower_maps),
+    ("Where", elementwise::lower_maps),
     ("Gemm", dense::lower),
     ("Flatten", dense::lower_view),
     ("Reshape", dense::lower_view),
