@@ -14,6 +14,7 @@ use super::memory::{Lines, Memory, Slot};
 use super::simd::{Simd, dispatch};
 use crate::lower::Lowering;
 use crate::step::{Access, Context, Pieces, Step};
+use crate::survey::changed_values;
 use function::{Function, Two};
 use operand::{Grid, Operand, Place, Rows};
 
@@ -128,25 +129,15 @@ struct Planned {
     operands: Vec<Option<(ValueId, Place)>>,
 }
 
-/// Where the values of a chain lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lies {
-    InLanes,
-    InMaps,
-}
-
-/// Reads a node as links that take `before`, with values of features `dims` as results; `None` if it cannot be.
+/// Reads a node as links that take `before`, with values of features `dims` in `form` as results; `None` if it cannot be.
 fn plan(
     cx: &Lowering<'_>,
-    lies: Lies,
+    form: Form,
     node: &Node,
     before: Option<ValueId>,
     dims: &[usize],
 ) -> Option<Vec<Planned>> {
-    let place = match lies {
-        Lies::InLanes => Place::in_lanes,
-        Lies::InMaps => Place::in_maps,
-    };
+    let place = if form == Form::Maps { Place::in_maps } else { Place::in_lanes };
     let operand = |value: ValueId| match before {
         Some(before) if before == value => Some(None),
         _ => Some(Some((value, place(cx, value, dims)?))),
@@ -185,37 +176,39 @@ fn limits(node: &Node, inputs: Vec<Option<Option<(ValueId, Place)>>>) -> Option<
 
 /// Whether the result of a node's links is zero where the gradients among its inputs are.
 fn keeps_zeros(cx: &Lowering<'_>, node: &Node, links: &[Planned]) -> bool {
+    let changed = changed_values(cx.graph);
     let zero = |index: usize| {
         node.inputs[index].is_some_and(|value| {
             let all = |numbers: &[f32]| numbers.iter().all(|&number| number == 0.0);
-            let constant = cx.constant(value).and_then(|constant| constant.get::<f32>());
-            (cx.is_gradient(value) && cx.is_lanes(value)) || constant.is_some_and(all)
+            let constant = cx.constant(value).filter(|_| !changed.contains(&value));
+            (cx.is_gradient(value) && cx.is_lanes(value))
+                || constant.and_then(|constant| constant.get::<f32>()).is_some_and(all)
         })
     };
     links.iter().all(|link| link.function.keeps_zero(zero))
 }
 
 /// The links of a node, if its result has memory of its own.
-fn links(cx: &Lowering<'_>, lies: Lies, id: NodeId, before: Option<ValueId>) -> Option<Vec<Planned>> {
+fn links(cx: &Lowering<'_>, form: Form, id: NodeId, before: Option<ValueId>) -> Option<Vec<Planned>> {
     let (node, _) = cx.node(id);
     let output = node.outputs[0];
-    let links = plan(cx, lies, node, before, &cx.feature_dims(output)?)?;
+    let links = plan(cx, form, node, before, &cx.feature_dims(output)?)?;
     (!cx.is_gradient(output) || keeps_zeros(cx, node, &links)).then_some(links)
 }
 
 /// The node that takes `value`, if it can follow in the same step, with its links.
-fn next(cx: &Lowering<'_>, lies: Lies, value: ValueId) -> Option<(NodeId, Vec<Planned>)> {
+fn next(cx: &Lowering<'_>, form: Form, value: ValueId) -> Option<(NodeId, Vec<Planned>)> {
     let user = cx.only_user(value).filter(|&user| cx.is_open(user) && !cx.is_settled(user))?;
     let node = cx.graph.node(user);
     let others = node.inputs.iter().flatten().filter(|&&input| input != value);
     let follows = cx.feature_dims(node.outputs[0]) == cx.feature_dims(value)
         && others.into_iter().all(|&other| cx.is_computed(other));
-    follows.then(|| links(cx, lies, user, Some(value))).flatten().map(|links| (user, links))
+    follows.then(|| links(cx, form, user, Some(value))).flatten().map(|links| (user, links))
 }
 
 /// Lowers an element-wise operator, of whose operands at least one has a value per example, with those behind it.
 pub(crate) fn lower(cx: &mut Lowering<'_>, id: NodeId) -> bool {
-    let Some((names, planned, output)) = chain(cx, Lies::InLanes, id) else { return false };
+    let Some((names, planned, output)) = chain(cx, Form::Lanes, id) else { return false };
     let (lanes, features) = (cx.lanes, cx.features(output).expect("a value per example"));
     // Cut as what is read row by row.
     let mut operands = planned.iter().flat_map(|link| &link.operands).flatten();
@@ -235,7 +228,7 @@ pub(super) fn lower_maps(cx: &mut Lowering<'_>, id: NodeId) -> bool {
     if !operands.any(|&value| form::is_map(cx, value)) {
         return false;
     }
-    let Some((names, planned, output)) = chain(cx, Lies::InMaps, id) else { return false };
+    let Some((names, planned, output)) = chain(cx, Form::Maps, id) else { return false };
     let lengths = Lengths::of(cx, output).expect("a value per example");
     let lanes = lengths.padded();
     let pieces = Pieces::of(lengths.positions, lengths.positions * lanes * work(&planned));
@@ -256,13 +249,13 @@ pub(super) fn lower_maps(cx: &mut Lowering<'_>, id: NodeId) -> bool {
 /// The node with as many behind it as there may be, which are done then: their operators, their links, and the value that comes out.
 fn chain(
     cx: &mut Lowering<'_>,
-    lies: Lies,
+    form: Form,
     id: NodeId,
 ) -> Option<(Vec<&'static str>, Vec<Planned>, ValueId)> {
-    let mut planned = links(cx, lies, id, None)?;
+    let mut planned = links(cx, form, id, None)?;
     let (node, op) = cx.node(id);
     let (mut names, mut output) = (vec![op], node.outputs[0]);
-    while let Some((user, more)) = next(cx, lies, output) {
+    while let Some((user, more)) = next(cx, form, output) {
         let (node, op) = cx.node(user);
         names.push(op);
         planned.extend(more);

@@ -55,6 +55,9 @@ impl Place {
                 if plain.transposed {
                     return None;
                 }
+                if shape.len() <= dims.len() && shape.iter().all(|&length| length == 1) {
+                    return Some(Place::OneNumber);
+                }
                 let rows = (plain.rows > 1).then_some((plain.cols, plain.stride));
                 Some(Place::Numbers(broadcast_index(&shape, dims, rows)?))
             }
